@@ -268,7 +268,7 @@ impl ExitStatus {
     /// What each status means, for help and manual pages.
     pub const MEANINGS: [(&str, &str); 13] = [
         ("0", "done; nothing failed"),
-        ("1", "internal error, or an output cannot be written"),
+        ("1", "internal error, or an output cannot be written (a run's closing summary aside)"),
         ("2", "usage error, or a required confirmation is missing"),
         ("3", "the roster or another input file is invalid (nothing was sent)"),
         ("4", "the token is missing or invalid, or became invalid during the run"),

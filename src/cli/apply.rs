@@ -9,6 +9,7 @@ use clap::Args;
 use super::audit_args::AuditArgs;
 use super::conclusion::conclude;
 use super::confirm::Confirmation;
+use super::number::number;
 use super::output_files::{OutputFileArgs, Outputs, refuse_same_file};
 use super::plan::{After, ShowArgs, show};
 use super::resume::{ResumeArgs, resume_run};
@@ -61,7 +62,7 @@ pub struct ApplyArgs {
 
     /// Send the first N rows of each workspace one by one and verify them before the rest; 0 turns this
     /// off
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(..=1000), help_heading = "Safety")]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = number(0_u32, 1000), help_heading = "Safety")]
     pub canary: u32,
 
     /// Who approved the run; it is recorded, and not checked
@@ -137,6 +138,18 @@ pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure>
     outputs.end(carry_out(args, global, &outputs))
 }
 
+/// A note where cron or a container starts the program in the root directory: the lock and the runs belong
+/// somewhere else.
+fn note_of_root(runs_dir: &Path, here: &Path) -> Option<String> {
+    let folder = here.join(runs_dir);
+    (here == Path::new("/") && runs_dir.is_relative()).then(|| {
+        format!(
+            "note: run folders go to {}: pass an absolute --runs-dir",
+            printable(&folder.to_string_lossy())
+        )
+    })
+}
+
 fn carry_out(args: &ApplyArgs, global: &GlobalArgs, outputs: &Outputs) -> Result<ExitStatus, Failure> {
     let (environment, known) = (outputs.environment(global.verbose)?, outputs.known());
     let saved = args.open_plan()?;
@@ -166,6 +179,8 @@ fn carry_out(args: &ApplyArgs, global: &GlobalArgs, outputs: &Outputs) -> Result
         return show(input, &settings, &args.show.shown(), &after, &session, (global, &known));
     }
     let confirmation = Confirmation::needed(args.yes, args.work.roster.as_deref() == Some(Path::new("-")))?;
+    let here = std::env::current_dir().unwrap_or_default();
+    note_of_root(&args.runs_dir, &here).filter(|_| !global.quiet).iter().for_each(|note| tell(note));
     let provenance = Provenance {
         saved_plan: saved.map(|saved| saved.digest().to_owned()),
         approved_by: args.approved_by.clone(),
@@ -203,4 +218,17 @@ fn take_up(
         files: OutputFileArgs::default(),
     };
     resume_run(&resuming, run, Origin::Own, global, around)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relative_folder_of_the_runs_in_the_root_directory_is_mentioned() {
+        let note = |runs: &str, here: &str| note_of_root(Path::new(runs), Path::new(here));
+        assert!(note("onboard-runs", "/").is_some_and(|note| note.contains("to /onboard-runs: pass")));
+        assert_eq!(note("/var/runs", "/"), None);
+        assert_eq!(note("onboard-runs", "/home/ann"), None);
+    }
 }

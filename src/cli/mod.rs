@@ -14,6 +14,7 @@ pub mod export;
 pub mod format;
 pub mod help;
 mod man;
+mod number;
 mod open;
 pub mod output_files;
 pub mod plan;
@@ -106,6 +107,9 @@ pub struct GlobalArgs {
     pub config: Option<std::path::PathBuf>,
 
     /// Use the settings of `targets.NAME` in that file
+    ///
+    /// Environment variables override them; but `apply --target NAME` refuses an environment variable
+    /// that names another server (2).
     #[arg(long, global = true, value_name = "NAME")]
     pub target: Option<String>,
 

@@ -127,6 +127,7 @@ fn make(args: &PlanArgs, global: &GlobalArgs, outputs: &Outputs) -> Result<ExitS
         outputs.known().digest(&saved::keep(path, &environment.notices)?);
         return Ok(ExitStatus::Done);
     }
+    args.out.as_deref().map_or(Ok(()), saved::refuse_to_replace)?;
     let destination = destination(&args.work.target, &args.work.pace)?.in_shard(args.work.shard);
     let input = Input::read(args.work.source()?, &environment.notices)?;
     let session = Session::open(destination.with_token()?, Access::ReadOnly, &environment)?;

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use clap::{Args, ValueEnum};
 
+use super::number::number;
 use super::roster_args::RosterArgs;
 use crate::ops::failure::Failure;
 use crate::ops::limits::Limits;
@@ -44,7 +45,7 @@ pub struct LimitArgs {
 
     /// The maximum percentage of people that --prune may remove, in total and from each workspace of ten
     /// or more [default: 10]. Any value but 0 allows one removal
-    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(..=100))]
+    #[arg(long, value_name = "PERCENT", value_parser = number(0_u8, 100))]
     pub max_remove_percent: Option<u8>,
 
     /// Never remove or demote people who match

@@ -10,6 +10,7 @@ mod environment;
 mod file;
 mod keys;
 mod origin;
+mod server;
 mod shown;
 mod value;
 
@@ -82,7 +83,7 @@ pub fn parse(
     environment: &Environment,
     warn: &mut dyn FnMut(String),
 ) -> Result<Cli, Refused> {
-    let (matches, origins) = matches(arguments, environment, warn)?;
+    let (matches, mut origins) = matches(arguments, environment, warn)?;
     let mut cli = Cli::from_arg_matches(&matches)?;
     cli.global.choose_voice(|flag| distance(flag, &matches, &origins)).map_err(Refused::Setting)?;
     if let Some(target) = cli.command.target_mut() {
@@ -91,8 +92,16 @@ pub fn parse(
     if let Some(settings) = cli.command.shown_settings_mut() {
         *settings = shown::all(&bare(), &matches, &origins);
     }
+    if CHOOSERS.iter().any(|flag| is_given(leaf(&matches), flag)) {
+        origins.forget(&CHOOSERS);
+    }
     cli.global.origins = origins;
     Ok(cli)
+}
+
+/// Whether the command has this flag, and it was typed.
+fn is_given(leaf: &ArgMatches, flag: &str) -> bool {
+    leaf.try_contains_id(flag).is_ok() && is_typed(leaf, flag)
 }
 
 fn distance(flag: &str, matches: &ArgMatches, origins: &Origins) -> Distance {
@@ -136,10 +145,16 @@ fn matches(
     let sources = Sources { environment, file: file.as_ref(), target: None };
     let target = chosen_target(&command, &typed, sources)?;
     let given = given(&command, &typed, Sources { target, ..sources })?;
-    if given.is_empty() {
-        return Ok((typed, Origins::default()));
+    if let Some(target) = target {
+        server::refuse_other(target, &typed, &given)?;
     }
     let mut origins = Origins::default();
+    if target.is_none() {
+        offered(file.as_ref()).into_iter().for_each(|targets| origins.offer(targets));
+    }
+    if given.is_empty() {
+        return Ok((typed, origins));
+    }
     for one in given {
         origins.insert(&one.flag, one.origin);
         let values = one.values.into_iter().map(clap::builder::OsStr::from);
@@ -150,6 +165,13 @@ fn matches(
         warn(warning);
     }
     Ok((command.try_get_matches_from(arguments)?, origins))
+}
+
+/// The settings file and its targets.
+fn offered(file: Option<&ConfigFile>) -> Option<String> {
+    let file = file.filter(|file| !file.targets.is_empty())?;
+    let names: Vec<&str> = file.targets.iter().map(|target| target.name.as_str()).collect();
+    Some(escaped(&format!("{} has: {}", file.path.display(), names.join(", "))).into_owned())
 }
 
 /// Changes the command below this one that a path leads to.
@@ -211,7 +233,7 @@ fn overridden(target: &Target, typed: &ArgMatches, origins: &Origins) -> Option<
     let is_chooser = |entry: &&Entry| CHOOSERS.contains(&entry.key.as_str());
     let of_target = target.entries.iter().find(is_chooser)?;
     let leaf = leaf(typed);
-    if CHOOSERS.iter().any(|flag| leaf.try_contains_id(flag).is_ok() && is_typed(leaf, flag)) {
+    if CHOOSERS.iter().any(|flag| is_given(leaf, flag)) {
         return None;
     }
     let variable = CHOOSERS.iter().find(|flag| origins.distance(flag) == Distance::Variable)?;

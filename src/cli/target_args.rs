@@ -110,6 +110,8 @@ pub struct TargetArgs {
     pub flags: TargetFlags,
     /// Where the values of [`WATCHED`] come from.
     sources: [Distance; 9],
+    /// The targets of the settings file that could be chosen, for the message where nothing was.
+    offered: Option<String>,
 }
 
 impl Args for TargetArgs {
@@ -128,7 +130,7 @@ impl FromArgMatches for TargetArgs {
         let known = |id: &str| matches.try_contains_id(id).unwrap_or(false);
         let is_typed = |id| known(id) && matches.value_source(id) == Some(ValueSource::CommandLine);
         let source = |id| if is_typed(id) { Distance::Typed } else { Distance::File };
-        Ok(Self { flags, sources: WATCHED.map(source) })
+        Ok(Self { flags, sources: WATCHED.map(source), offered: None })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -140,6 +142,7 @@ impl FromArgMatches for TargetArgs {
 impl TargetArgs {
     /// Records where the values come from that were not typed: clap treats them as defaults.
     pub fn set_origins(&mut self, origins: &Origins) {
+        self.offered = origins.offered().map(str::to_owned);
         for (id, source) in WATCHED.iter().zip(&mut self.sources) {
             if *source != Distance::Typed {
                 *source = origins.distance(&id.replace('_', "-"));
@@ -152,8 +155,8 @@ impl TargetArgs {
 #[derive(Debug, thiserror::Error)]
 pub enum TargetArgsError {
     /// No flag names a target.
-    #[error("no target given; pass one of {}", chooser_names())]
-    Nowhere,
+    #[error("no target given; pass one of {}{}", chooser_names(), or_target(.0.as_deref()))]
+    Nowhere(Option<String>),
     /// Two flags name a target.
     #[error("{} conflicts with {}; give one", .0, .1)]
     Two(&'static str, &'static str),
@@ -170,7 +173,7 @@ impl TargetArgsError {
     pub fn about(&self) -> Vec<&'static str> {
         let name = |flag: &'static str| flag.trim_start_matches('-');
         match self {
-            Self::Nowhere => Vec::new(),
+            Self::Nowhere(_) => Vec::new(),
             Self::Two(one, two) => vec![name(one), name(two)],
             Self::NoSandbox(flag) | Self::WithSandbox(flag) => vec![name(flag)],
         }
@@ -182,6 +185,10 @@ impl From<TargetArgsError> for Failure {
         let about = error.about();
         Self::new(ExitStatus::Usage, error).about(&about)
     }
+}
+
+fn or_target(offered: Option<&str>) -> String {
+    offered.map_or_else(String::new, |targets| format!(", or --target ({targets})"))
 }
 
 fn chooser_names() -> &'static str {
@@ -224,7 +231,7 @@ impl TargetArgs {
         if let [(one, _), (two, _), ..] = given[..] {
             return Err(TargetArgsError::Two(flag(one), flag(two)));
         }
-        let (_, choice) = given.pop().ok_or(TargetArgsError::Nowhere)?;
+        let (_, choice) = given.pop().ok_or_else(|| TargetArgsError::Nowhere(self.offered.clone()))?;
         self.check(&choice)?;
         Ok(choice)
     }
@@ -279,7 +286,7 @@ impl TargetArgs {
         if !is_set {
             flags.insecure |= reach.insecure;
         }
-        if matches!(self.choose(), Err(TargetArgsError::Nowhere)) {
+        if matches!(self.choose(), Err(TargetArgsError::Nowhere(_))) {
             match &reach.context {
                 Some(context) => self.flags.context = Some(context.clone()),
                 None => self.flags.url = Some(url.to_owned()),

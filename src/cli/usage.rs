@@ -89,6 +89,26 @@ pub fn answer(
     }
 }
 
+/// Flags that no tip names unless they were nearly typed: they change or trust more.
+const RISKY: [&str; 9] = [
+    "--bypass-local",
+    "--create-workspaces",
+    "--insecure",
+    "--prune",
+    "--reinvite",
+    "--repair-duplicates",
+    "--trust-folder",
+    "--update-roles",
+    "--yes",
+];
+/// How many slips of the hand there may be in a risky flag.
+const SLIPS: usize = 2;
+
+/// Whether a tip may name a flag for one that does not exist.
+fn is_harmless_tip(typed: &str, flag: &str) -> bool {
+    !RISKY.contains(&flag) || strsim::damerau_levenshtein(typed, flag) <= SLIPS
+}
+
 /// The error with the usage of the command that was typed, and without tips that lead nowhere: clap
 /// proposes `-- --yes` for any flag that the command does not have.
 fn corrected(mut error: clap::Error, arguments: &[OsString], mut root: Command) -> clap::Error {
@@ -109,6 +129,17 @@ fn corrected(mut error: clap::Error, arguments: &[OsString], mut root: Command) 
         Some(_) | None => return error,
     };
     error.remove(ContextKind::Suggested);
+    if let Some(ContextValue::String(flag)) = error.get(ContextKind::SuggestedArg)
+        && !is_harmless_tip(&unknown, flag)
+    {
+        error.remove(ContextKind::SuggestedArg);
+    }
+    if typed.get_name() == "plan" && ["--dry-run", "--dryrun", "-n"].contains(&unknown.as_str()) {
+        error.remove(ContextKind::SuggestedArg);
+        let tip = StyledStr::from("`plan` changes nothing: leave it out".to_owned());
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+        return error;
+    }
     let bearers = bearers(&root, &unknown);
     if !bearers.is_empty() {
         error.remove(ContextKind::SuggestedArg);
@@ -227,6 +258,13 @@ mod tests {
                 "a similar argument exists: '--limit'",
                 "--limit <N> <ROSTER>",
             ),
+            (&["plan", "r.csv", "--dryrun"], "tip: `plan` changes nothing: leave it out", "--prune"),
+            (&["plan", "r.csv", "--dry-run"], "tip: `plan` changes nothing: leave it out", "is a flag of"),
+            (&["plan", "r.csv", "-n"], "tip: `plan` changes nothing: leave it out", "is a flag of"),
+            (&["plan", "r.csv", "--prun"], "a similar argument exists: '--prune'", "leave it out"),
+            (&["apply", "r.csv", "--dryrun"], "a similar argument exists: '--dry-run'", "--prune"),
+            (&["apply", "r.csv", "--reinstate"], "unexpected argument", "--reinvite"),
+            (&["apply", "r.csv", "--update"], "unexpected argument", "--update-roles"),
             (&["plan", "r.csv", "--dry"], "houston-onboard plan [OPTIONS] <ROSTER>", "tip:"),
             (&["plan", "r.csv", "-V"], "houston-onboard plan [OPTIONS] <ROSTER>", "tip:"),
             (&["plna"], "a similar subcommand exists: 'plan'", "template"),

@@ -13,6 +13,7 @@ use crate::model::Shard;
 use crate::ops::failure::Failure;
 use crate::ops::planning::roster::RosterSource;
 use crate::ops::planning::workspaces::Missing;
+use crate::ops::saved::refuse_as_roster;
 use crate::outcome::ExitStatus;
 use crate::plan::RolePolicy;
 use crate::record::journal::{Prune, RunSettings};
@@ -120,6 +121,7 @@ impl WorkArgs {
     /// The flags are invalid (2), or a map is (3).
     pub fn source(&self) -> Result<RosterSource, Failure> {
         let path = self.roster.clone().unwrap_or_else(|| PathBuf::from("-"));
+        refuse_as_roster(&path)?;
         self.safety.prune.check(&self.roster_args, &path)?;
         self.check_shard()?;
         let settings = Settings { prune: self.safety.prune.prune, ..self.roster_args.settings()? };

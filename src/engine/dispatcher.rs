@@ -36,6 +36,8 @@ impl<'r> Dispatcher<'r> {
 
     /// Runs to the end.
     pub fn run(mut self) -> RunEnd {
+        // What was read before the run does not count towards its rate.
+        self.state.books.count_requests(self.state.run.pace);
         self.state.books.start();
         loop {
             self.poll_stop_conditions();

@@ -72,9 +72,11 @@ impl State<'_> {
         if !self.breakers.trip(reason, cause, self.now()) {
             return;
         }
-        let cause = self.breakers.stopped().and_then(|(_, cause)| cause.as_ref());
-        self.books.stopping(reason, cause, self.channels.in_flight());
         self.channels.stop();
+        self.run.pace.end_writes();
+        let cause = self.breakers.stopped().and_then(|(_, cause)| cause.as_ref());
+        let left = usize::try_from(self.run.pace.in_flight()).unwrap_or(usize::MAX);
+        self.books.stopping(reason, cause, left.min(self.channels.in_flight()));
         self.skip_grace_if_paused();
         for lane in 0..self.lanes.len() {
             let unsent = if hurries(reason) { self.lanes[lane].hurry() } else { self.lanes[lane].drain() };

@@ -13,7 +13,9 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::batch::{InDeployment, Subject, Subjects};
 use super::verify::Accounts;
-use crate::houston::{Caller, DeploymentUser, Effect, Failure, Fault, Houston, Mail, Removal, Sent};
+use crate::houston::{
+    Caller, DeploymentUser, Effect, Failure, Fault, Houston, Mail, Removal, Sent, UnsentCause,
+};
 use crate::model::{Emails, ItemId, Level, WorkspaceId, other_spelling};
 use crate::plan::compare::Addresses;
 use crate::plan::{Account, Action, Holder, Membership, Operation};
@@ -432,8 +434,11 @@ impl Removed {
     fn end(self) -> Result<Answer, Failure> {
         let attempts = self.attempts;
         match self.failed {
+            // Where the run ends between two of them, a read has to show what is left of the person.
+            Some(Fault::Unsent { cause: UnsentCause::Cancelled, .. }) | None if self.is_one_done => {
+                Ok(Answer::Done { attempts })
+            }
             Some(fault) => Err(Failure { fault, attempts }),
-            None if self.is_one_done => Ok(Answer::Done { attempts }),
             None => Ok(Answer::NothingThere { attempts }),
         }
     }

@@ -91,7 +91,9 @@ impl Contact {
         let tries = self.0.tries.lock().unwrap_or_else(PoisonError::into_inner);
         match &tries.last {
             Some(Fault::Unsent { cause: cause @ UnsentCause::Connect, text }) => {
-                Fault::unsent(UnsentCause::Away, &format!("{cause}: {text}"))
+                let passed = tries.since.map(|since| self.0.clock.now().saturating_duration_since(since));
+                let why = format!("{cause}: {text}");
+                Fault::away(&why, passed.unwrap_or_default())
             }
             Some(fault) => fault.clone(),
             None => Fault::unsent(UnsentCause::Away, "no answer yet"),

@@ -12,6 +12,7 @@ pub(super) const BYPASS: &str = "bypassInvite";
 pub(super) const DEPLOYMENT_ROLES: &str = "deploymentRoles";
 
 use super::window::Congestion;
+use crate::model::period::Period;
 use crate::model::printable;
 use crate::outcome::Code;
 
@@ -227,6 +228,15 @@ impl Fault {
     /// The fault of a call that was not begun because the run is ending.
     pub fn cancelled() -> Self {
         Self::Unsent { cause: UnsentCause::Cancelled, text: "the run is ending".to_owned() }
+    }
+
+    /// Houston did not answer for so long, for this reason.
+    pub fn away(why: &str, tried: Duration) -> Self {
+        let seconds = (tried + Duration::from_millis(500)).as_secs();
+        Self::unsent(
+            UnsentCause::Away,
+            &format!("{why} (tried for {})", Period(Duration::from_secs(seconds))),
+        )
     }
 
     /// Whether the server did nothing because it cannot give roles in deployments together with an add.

@@ -117,7 +117,8 @@ impl<T: Transport> OutageWait<T> {
             let first = self.contact.as_ref().and_then(Contact::left);
             let left = first.map_or(left, |first| left.min(first));
             if left.is_zero() {
-                return Err(Fault::unsent(UnsentCause::Away, &why(&fault)));
+                let tried = self.clock.now().saturating_duration_since(start);
+                return Err(Fault::away(&why(&fault), tried));
             }
             if self.clock.wait(pause.min(left), &self.cancel) == Waited::CutShort {
                 return Err(Fault::cancelled());
@@ -126,7 +127,8 @@ impl<T: Transport> OutageWait<T> {
             match self.inner.send(&are_you_there()) {
                 Err(failure) if self.is_absence(&failure.fault) => fault = failure.fault,
                 Err(Failure { fault: Fault::Unsent { cause: UnsentCause::Away, .. }, .. }) => {
-                    return Err(Fault::unsent(UnsentCause::Away, &why(&fault)));
+                    let tried = self.clock.now().saturating_duration_since(start);
+                    return Err(Fault::away(&why(&fault), tried));
                 }
                 Ok(_) | Err(_) => return Ok(()),
             }
@@ -209,7 +211,8 @@ mod tests {
         let failure = transport.send(&request(Kind::Read)).unwrap_err();
         assert_eq!(clock.now() - start, LONG);
         assert_eq!(failure.fault.code(), Code::Away);
-        assert_eq!(failure.to_string(), "not sent: Houston is unavailable: no connection: refused");
+        let why = "no connection: refused (tried for 5m)";
+        assert_eq!(failure.to_string(), format!("not sent: Houston is unavailable: {why}"));
         assert_eq!(failure.attempts, 1);
     }
 

@@ -5,7 +5,7 @@
 //! requests may be in flight is decided in [`super::window`].
 
 use std::fmt;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -47,6 +47,8 @@ pub struct Pace {
     /// One request waits for a slot and the next permit, the others queue; otherwise all would wake
     /// for the same one. Holds when the next request is due, if they keep a gap.
     turnstile: Mutex<Option<Instant>>,
+    /// Whether a write that has not left yet must not leave.
+    writes_are_over: AtomicBool,
     budget: Arc<RetryBudget>,
     /// Nanoseconds after `start`; 0 for no hold.
     hold_until: AtomicU64,
@@ -99,6 +101,8 @@ const AWAY_AFTER: u32 = 6;
 /// The first probe comes after this time, each further one after twice as long, up to the last.
 const FIRST_PROBE: Duration = Duration::from_millis(250);
 const LAST_PROBE: Duration = Duration::from_secs(10);
+/// A write that waits for its turn looks this often whether writes are over.
+const GLANCE: Duration = Duration::from_millis(100);
 
 impl fmt::Debug for Pace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -124,6 +128,7 @@ impl Pace {
             gate: Gate::new(Window::new(None), &cancel),
             cancel,
             turnstile: Mutex::default(),
+            writes_are_over: AtomicBool::new(false),
             budget: Arc::default(),
             hold_until: AtomicU64::new(0),
             max_wait,
@@ -288,16 +293,27 @@ impl Pace {
         self.hold_until.fetch_max(until.max(1), Ordering::Relaxed);
     }
 
+    /// From now on no write leaves: those that wait for their turn are given back unsent. Reads go on.
+    pub fn end_writes(&self) {
+        self.writes_are_over.store(true, Ordering::Release);
+    }
+
+    /// Requests that have left and have no answer yet.
+    pub fn in_flight(&self) -> u32 {
+        self.gate.in_flight()
+    }
+
     /// Waits until one request may leave. It is in flight until what this gives is dropped.
     ///
     /// # Errors
     /// [`Fault::Throttled`] where the hold is longer than the longest wait that is obeyed,
-    /// [`UnsentCause::Cancelled`] where the wait was cut short.
-    pub fn acquire(&self) -> Result<Pass<'_>, Fault> {
+    /// [`UnsentCause::Cancelled`] where the wait was cut short, or where writes are over.
+    pub fn acquire(&self, kind: Kind) -> Result<Pass<'_>, Fault> {
         let mut slot = match self.slot_at_once()? {
             Some(slot) => slot,
-            None => self.slot_in_turn()?,
+            None => self.slot_in_turn(kind)?,
         };
+        self.refuse_late(kind)?;
         slot.leave();
         self.requests.fetch_add(1, Ordering::Relaxed);
         Ok(Pass { slot, left: self.clock.now() })
@@ -312,8 +328,17 @@ impl Pace {
         Ok(self.gate.try_enter())
     }
 
-    fn slot_in_turn(&self) -> Result<Slot<'_>, Fault> {
+    /// Gives a write back that comes too late.
+    fn refuse_late(&self, kind: Kind) -> Result<(), Fault> {
+        match kind {
+            Kind::Write | Kind::Once if self.writes_are_over.load(Ordering::Acquire) => Err(cancelled()),
+            Kind::Read | Kind::Write | Kind::Once => Ok(()),
+        }
+    }
+
+    fn slot_in_turn(&self, kind: Kind) -> Result<Slot<'_>, Fault> {
         let mut due = self.turnstile.lock().unwrap_or_else(PoisonError::into_inner);
+        self.refuse_late(kind)?;
         let slot = self.gate.enter(&self.cancel).ok_or_else(cancelled)?;
         if let Some(rest) = due.and_then(|due| due.checked_duration_since(self.clock.now())) {
             self.wait(rest)?;
@@ -324,7 +349,11 @@ impl Pace {
                 // A hold that came in between voids the permit, which is older.
                 None | Some(Ok(())) if self.held_for().is_some() => {}
                 None | Some(Ok(())) => break,
-                Some(Err(not_until)) => self.wait(not_until.wait_time_from(self.clock.now()))?,
+                Some(Err(not_until)) => {
+                    let wait = not_until.wait_time_from(self.clock.now());
+                    self.wait(if kind == Kind::Read { wait } else { wait.min(GLANCE) })?;
+                    self.refuse_late(kind)?;
+                }
             }
         }
         *due = self.gate.next_due(*due, self.clock.now());
@@ -384,7 +413,7 @@ impl<T> Paced<T> {
 
 impl<T: Transport> Paced<T> {
     fn send_now(&self, request: &Request) -> Result<Answer, Failure> {
-        let pass = self.pace.acquire().map_err(|fault| Failure { fault, attempts: 0 })?;
+        let pass = self.pace.acquire(request.kind).map_err(|fault| Failure { fault, attempts: 0 })?;
         let result = self.inner.send(request);
         if let Err(failure) = &result
             && let Some(wait) = failure.fault.retry_after()

@@ -59,8 +59,11 @@ pub enum TokenError {
         /// What it looks like.
         what: &'static str,
     },
+    /// A blank, which no token has.
+    #[error("{0} has a space in it; it must contain only the token")]
+    Blank(String),
     /// Something that cannot stand in a header.
-    #[error("the token from {0} contains blanks or characters that no token has")]
+    #[error("the token from {0} contains characters that no token has")]
     Characters(String),
     /// Every user of the machine can write it.
     #[error("every user of this machine can write the token file {}; chmod 600 it, and replace the token", .path.display())]
@@ -95,6 +98,9 @@ impl Token {
         }
         if text.contains(['\n', '\r']) {
             return Err(TokenError::Lines(origin.to_owned()));
+        }
+        if bare.contains(char::is_whitespace) {
+            return Err(TokenError::Blank(origin.to_owned()));
         }
         if !bare.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(TokenError::Characters(origin.to_owned()));
@@ -341,10 +347,10 @@ mod tests {
             (" \n ", "the token from test is empty"),
             ("Bearer ", "the token from test is empty"),
             ("secret1\nsecret2", "the token from test has more than one line"),
-            ("secret one", "the token from test contains blanks or characters that no token has"),
-            ("bearer secret", "the token from test contains blanks or characters that no token has"),
-            ("sécret", "the token from test contains blanks or characters that no token has"),
-            ("secret\u{0}", "the token from test contains blanks or characters that no token has"),
+            ("secret one", "test has a space in it; it must contain only the token"),
+            ("bearer secret", "test has a space in it; it must contain only the token"),
+            ("sécret", "the token from test contains characters that no token has"),
+            ("secret\u{0}", "the token from test contains characters that no token has"),
         ] {
             assert_eq!(Token::new(bad, "test").unwrap_err().to_string(), message, "{bad:?}");
         }

@@ -5,7 +5,7 @@
 use crate::model::Shard;
 use crate::model::target_key::is_same_target;
 use crate::record::folder::Runs;
-use crate::record::journal::History;
+use crate::record::journal::{History, LegEnd};
 
 /// How many runs are searched: older ones say little about today.
 const SEARCHED: usize = 20;
@@ -22,7 +22,7 @@ pub fn last_run(runs: &Runs, target: &str, shard: Option<Shard>) -> Option<Strin
         header.is_ok_and(|header| {
             !header.sandbox && header.settings.shard == shard && is_same_target(&header.target, target)
         }) && !folder.is_held()
-            && History::ended_in_order(folder).unwrap_or(false)
+            && matches!(History::last_end(folder), Ok(LegEnd::InOrder))
     });
     finished.map(|folder| folder.id().to_owned())
 }

@@ -17,7 +17,7 @@ use crate::model::{ItemId, WorkspaceId, in_words};
 use crate::ops::limits::Limits;
 use crate::ops::session::identity::Identity;
 use crate::ops::session::mail;
-use crate::outcome::{Cause, Code, ExitStatus, Outcome, Tally};
+use crate::outcome::{Cause, Code, ExitStatus, Outcome, StatusKind, Tally};
 use crate::plan::Phase;
 use crate::plan::guard::Extent;
 use crate::plan::protect::Protect;
@@ -76,10 +76,13 @@ impl Phases<'_> {
         announce: Announce<'_>,
     ) -> RunEnd {
         announce(&Event::PhaseBegins(Phase::Members));
+        let left_out = tally.of_kind(StatusKind::NotTried);
         let mut end = self.send(rows, tally, journal, announce);
+        let mut not_begun = 0;
         for &phase in later {
             if end.stopped.is_some() {
-                break;
+                not_begun += 1;
+                continue;
             }
             end = match self.begin(phase, journal, announce) {
                 Ok(Some(batch)) => {
@@ -89,9 +92,13 @@ impl Phases<'_> {
                 Ok(None) => end,
                 Err((reason, cause)) => {
                     announce(&Event::Stopping { reason, cause: cause.as_ref(), in_flight: 0 });
+                    not_begun += 1;
                     RunEnd { stopped: Some((reason, cause)), ..end }
                 }
             };
+        }
+        if not_begun == 0 {
+            end = in_time(end, left_out);
         }
         close(end, journal, &self.session.pace, self.session.clock.now(), announce)
     }
@@ -200,6 +207,17 @@ impl Phases<'_> {
             clock: &session.clock,
         };
         Engine { pool: &session.pool, settings: &settings }.carry_out(&run, journal, tally, announce)
+    }
+}
+
+/// A run whose time was over only after its last row had ended was not stopped. So many rows were not meant to
+/// be tried.
+fn in_time(end: RunEnd, left_out: u64) -> RunEnd {
+    let tally = &end.tally;
+    let left = tally.of_kind(StatusKind::Unresolved) + tally.of_kind(StatusKind::NotTried) - left_out;
+    match end.stopped {
+        Some((StopReason::MaxDuration, _)) if left == 0 => RunEnd { stopped: None, ..end },
+        stopped => RunEnd { stopped, ..end },
     }
 }
 

@@ -10,6 +10,7 @@ use super::planning::stale::{Age, find};
 use super::saved;
 use super::session::{Session, mail};
 use crate::outcome::ExitStatus;
+use crate::plan::guard::GuardVerdict;
 use crate::record::journal::RunSettings;
 use crate::report::Reporter;
 use crate::report::atomic::Draft;
@@ -84,7 +85,10 @@ impl<'a> Planned<'a> {
         if shown.explain.is_some() || !shown.format.shows_guards() {
             prepared.announce_excess(settings, &session.notices);
         }
-        prepared.refuse(settings)?;
+        if prepared.guard(settings) == GuardVerdict::Refused {
+            let error = anyhow::anyhow!("`apply` would refuse this plan: too many people would be removed");
+            return Err(Failure::new(ExitStatus::Guard, error).hint(prepared.what_would_allow()));
+        }
         let changes = prepared.changes() > 0;
         let status = prepared.status();
         Ok(if status != ExitStatus::Done {

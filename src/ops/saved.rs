@@ -21,9 +21,10 @@ use crate::outcome::ExitStatus;
 use crate::plan::guard::OnGuard;
 use crate::record::folder::RunFolder;
 use crate::record::journal::{History, RunSettings};
-use crate::record::saved_plan::{SCHEMA_VERSION, SavedPlan};
+use crate::record::saved_plan::{SCHEMA_VERSION, SavedPlan, is_saved_plan};
 use crate::report::atomic::Draft;
 use crate::report::notices::Notice;
+use crate::report::shell_word;
 use crate::roster::{Roster, Settings, spool_text};
 
 /// The hexadecimal digits of a digest.
@@ -210,6 +211,37 @@ impl Saved {
         let error = anyhow::anyhow!("the plan was made for {}, not for {}", printable(then), printable(now));
         Err(Failure::new(ExitStatus::Usage, error).hint("apply a plan to the target it was made for"))
     }
+}
+
+/// A saved plan that is given where a roster belongs.
+///
+/// # Errors
+/// The file is one (3).
+pub fn refuse_as_roster(path: &Path) -> Result<(), Failure> {
+    if path == Path::new("-") || !is_saved_plan(path) {
+        return Ok(());
+    }
+    let error = anyhow::anyhow!("{} is a saved plan, not a roster", shown(path));
+    Err(Failure::new(ExitStatus::BadInput, error)
+        .hint(format!("to apply it: houston-onboard apply --plan {}", shell_word(path))))
+}
+
+/// A file that holds something other than a plan is not replaced: it may be a roster, or a token.
+///
+/// # Errors
+/// The file is such a one (2).
+pub fn refuse_to_replace(path: &Path) -> Result<(), Failure> {
+    let is_full = std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() > 0);
+    if !is_full || is_saved_plan(path) {
+        return Ok(());
+    }
+    let error = anyhow::anyhow!("--out would replace {}, which is not a saved plan", shown(path));
+    Err(Failure::new(ExitStatus::Usage, error)
+        .hint("choose another file with --out, or remove this one first"))
+}
+
+fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy()).into_owned()
 }
 
 /// Begins the file of a plan, before anything is asked.

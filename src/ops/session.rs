@@ -33,7 +33,7 @@ use crate::ops::session::pace::PaceSettings;
 use crate::ops::session::target::Choice;
 use crate::ops::session::target::{DestinationError, Resolved, TargetSettings};
 use crate::ops::session::token_life::{TokenInForce, TokenLife, exposed, time_for};
-use crate::ops::session::waiting::announcing_waits;
+use crate::ops::session::waiting::{LongestWait, announcing_waits};
 use crate::outcome::ExitStatus;
 use crate::outcome::Tally;
 use crate::present::members::{Care, PageSize, Reading};
@@ -247,7 +247,7 @@ impl Session {
             token.notice(life).iter().for_each(|notice| notices.give(&Notice::Token(*notice)));
         }
         let (installation, caller, latency) =
-            announcing_waits(&waiting, &notices, &url, contact.limit(), || {
+            announcing_waits(&waiting, &notices, &url, first_wait(&contact, &settings), || {
                 introduce(&houston, &pace, &*clock)
             })
             .map_err(|fault| unusable(&fault, &url))?;
@@ -463,6 +463,11 @@ fn start_sandbox(choice: &target::SandboxChoice) -> Result<(crate::sandbox::Sand
     Ok((sandbox, Resolved { target, token, token_file: None }))
 }
 
+/// How long a Houston is waited for that has never answered.
+fn first_wait(contact: &Contact, settings: &PaceSettings) -> LongestWait {
+    LongestWait { most: contact.limit(), by_flag: contact.limit() == settings.max_wait }
+}
+
 const CHECK_THE_WAY: &str =
     "check the address and its port, the network and, for a private certificate authority, --ca-file";
 
@@ -518,7 +523,12 @@ fn unreached(cause: UnsentCause, error: anyhow::Error) -> Failure {
 
 /// A target that cannot be used, in plain words.
 pub fn unusable(fault: &Fault, url: &str) -> Failure {
-    let error = anyhow::anyhow!("{fault}").context(format!("cannot use {url}"));
+    let error = if let Fault::Unsent { cause: UnsentCause::Away, text } = fault {
+        let why = text.strip_prefix("no connection: ").unwrap_or(text).to_owned();
+        anyhow::anyhow!(why).context(format!("cannot reach {url}"))
+    } else {
+        anyhow::anyhow!("{fault}").context(format!("cannot use {url}"))
+    };
     match fault {
         Fault::Denied { .. } | Fault::Expired { .. } => Failure::new(
             ExitStatus::Token,

@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 pub use self::chain::{AuditKey, Chain, ChainKind, Link};
 pub use self::digest::{Hashing, digest_of};
 pub use self::fold::DeploymentRole;
-pub use self::history::{Extent, History, ItemEnd, Roles, RowEnd};
+pub use self::history::{Extent, History, ItemEnd, LegEnd, Roles, RowEnd};
 pub use self::lines::{PlanLines, PlanSource, plan_lines};
 pub use self::plan_file::{Kept, LineDecision, Origin, PlanLine, write_plan};
 use self::pulse::Beat;
@@ -760,7 +760,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_journal_says_whether_its_run_ended_in_order() {
+    fn the_end_of_a_journal_says_how_its_run_ended() {
         let closed = |stopped| Entry::Closed {
             stopped,
             code: None,
@@ -772,17 +772,17 @@ mod tests {
         };
         let ended = |entries: &[Entry]| {
             let (_dir, folder) = run(entries);
-            History::ended_in_order(&folder).expect("readable")
+            History::last_end(&folder).expect("readable")
         };
         let outcomes = vec![outcome(0, Status::Added); 2_000];
-        assert!(!ended(&[]), "only a header");
-        assert!(!ended(&outcomes));
-        assert!(ended(&[&outcomes[..], &[closed(None)]].concat()));
-        assert!(!ended(&[closed(Some(StopReason::Interrupted))]));
+        assert_eq!(ended(&[]), LegEnd::None, "only a header");
+        assert_eq!(ended(&outcomes), LegEnd::None);
+        assert_eq!(ended(&[&outcomes[..], &[closed(None)]].concat()), LegEnd::InOrder);
+        assert_eq!(ended(&[closed(Some(StopReason::Interrupted))]), LegEnd::Early);
         let (_dir, folder) = run(&[closed(None)]);
         let journal = std::fs::read(folder.journal()).expect("there");
         std::fs::write(folder.journal(), &journal[..journal.len() - 1]).expect("written");
-        assert!(!History::ended_in_order(&folder).expect("readable"), "a torn line");
+        assert_eq!(History::last_end(&folder).expect("readable"), LegEnd::None, "a torn line");
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::io::{self, Read as _, Write};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -33,6 +33,23 @@ const WHY: &str = "why";
 
 /// The longest file of a plan in bytes: a million rows take half of it.
 const LONGEST: u64 = 512 << 20;
+
+/// Whether this regular file looks like a saved plan, also like one that was changed or is of another version.
+pub fn is_saved_plan(path: &Path) -> bool {
+    const EDGE: u64 = 1 << 16;
+    let look = || -> io::Result<bool> {
+        let mut file = open_regular(path, Links::Follow)?;
+        let (mut head, mut tail) = (Vec::new(), Vec::new());
+        (&file).take(EDGE).read_to_end(&mut head)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(EDGE)))?;
+        file.take(EDGE).read_to_end(&mut tail)?;
+        let has =
+            |key: &[u8]| [&head, &tail].iter().any(|text| text.windows(key.len()).any(|part| part == key));
+        Ok(head.trim_ascii_start().starts_with(b"{") && has(b"\"schema_version\"") && has(b"\"digest\""))
+    };
+    look().unwrap_or(false)
+}
 
 /// A plan as its file has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -197,6 +197,8 @@ pub enum WaitNotice<'n> {
         why: &'n str,
         /// The longest wait.
         most: Duration,
+        /// Whether `--max-wait` makes it so long.
+        by_flag: bool,
     },
     /// The wait continues.
     GoesOn {
@@ -518,10 +520,11 @@ impl fmt::Display for AttemptNotice<'_> {
 impl fmt::Display for WaitNotice<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Began { url, why, most } => write!(
+            Self::Began { url, why, most, by_flag } => write!(
                 f,
-                "no answer from {url} ({why}): waiting for up to {} (--max-wait); press Ctrl-C to stop",
-                Period(most)
+                "no answer from {url} ({why}): waiting for up to {}{}; press Ctrl-C to stop",
+                Period(most),
+                if by_flag { " (--max-wait)" } else { "" }
             ),
             Self::GoesOn { url, why, so_far } => {
                 let seconds = Period(Duration::from_secs(so_far.as_secs()));

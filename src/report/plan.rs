@@ -67,6 +67,14 @@ pub enum Detail {
     All,
 }
 
+/// Whether the closing words of a plan name the limits that would allow all removals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LimitsNeeded {
+    Named,
+    /// The error that follows names them.
+    InTheHint,
+}
+
 /// A plan cannot be written in a format.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
@@ -261,8 +269,8 @@ impl PlanReport<'_> {
     }
 
     /// The totals and the costs; `shown` is how names are written.
-    fn closing(&self, shown: fn(&str) -> String) -> String {
-        let (all, guard) = (summed_up(Counts::of(&self.plan.items)), self.guard(shown));
+    fn closing(&self, shown: fn(&str) -> String, limits: LimitsNeeded) -> String {
+        let (all, guard) = (summed_up(Counts::of(&self.plan.items)), self.guard(shown, limits));
         let created = match self.plan.to_create.len() {
             0 => String::new(),
             1 => "1 workspace is created first; the token's own user becomes its admin.\n".to_owned(),
@@ -302,14 +310,14 @@ impl PlanReport<'_> {
 
     /// What the guard says, a line each, and all limits that would allow removing everyone; `shown`
     /// is how names are written.
-    fn guard(&self, shown: fn(&str) -> String) -> String {
+    fn guard(&self, shown: fn(&str) -> String, limits: LimitsNeeded) -> String {
         let scope = |refusal: &Refusal| match refusal.workspace {
             Some(index) => shown(&self.plan.workspaces[index as usize].to_string()),
             None => "all workspaces".to_owned(),
         };
         let line = |refusal: &Refusal| format!("guard: {}: {refusal}\n", scope(refusal));
         let mut lines: Vec<String> = self.plan.refusals.iter().map(line).collect();
-        if !lines.is_empty() {
+        if !lines.is_empty() && limits == LimitsNeeded::Named {
             let needed: Vec<_> = self.plan.limits_needed.iter().map(ToString::to_string).collect();
             lines.push(format!("guard: {} would allow all removals\n", needed.join(" ")));
         }

@@ -75,6 +75,8 @@ struct Going {
     base: Tally,
     pause: Option<Pause>,
     meter: Meter,
+    /// Whether it ends early, so that what is left is not done.
+    is_stopping: bool,
 }
 
 enum Surface {
@@ -216,7 +218,8 @@ impl Progress {
         let total = total.saturating_sub(base.operations);
         let meter = Meter::new(since, tally.requests, work_done(phase, &tally, &base));
         let done = work_done(phase, &tally, &base);
-        self.going = Some(Going { phase, since, done, total, tally, base, pause: None, meter });
+        let is_stopping = false;
+        self.going = Some(Going { phase, since, done, total, tally, base, pause: None, meter, is_stopping });
         match &mut self.surface {
             Surface::Silent => {}
             Surface::Plain(plain) => (plain.last, plain.tenths) = (Some(since), 0),
@@ -243,6 +246,9 @@ impl Progress {
         }
         let (phase, elapsed_ms) = (figures.phase.word(), milliseconds(figures.elapsed));
         let Figures { done, total, .. } = figures;
+        if figures.is_empty() {
+            return;
+        }
         let event = LogEvent::PhaseFinished { phase, done, total, elapsed_ms };
         self.say(Level::Info, &figures.end(), event);
     }
@@ -314,6 +320,9 @@ impl Progress {
     }
 
     fn stopping(&mut self, why: StopReason, cause: Option<&Cause>, in_flight: usize) {
+        if let Some(going) = &mut self.going {
+            going.is_stopping = true;
+        }
         let more = cause.map_or_else(String::new, |cause| format!(": {}", reason(cause)));
         let awaited = match in_flight {
             0 => String::new(),
@@ -403,6 +412,8 @@ impl Going {
     }
 
     fn figures(&self, now: Instant) -> Figures {
+        // What a read of the workspaces takes is not announced.
+        let counts_requests = matches!(self.phase, Phase::Sending(_));
         Figures {
             phase: self.phase,
             done: self.done,
@@ -411,8 +422,8 @@ impl Going {
             base: self.base,
             pause: self.pause,
             elapsed: now.saturating_duration_since(self.since),
-            rate: self.meter.rate(),
-            left: self.meter.left(self.total.saturating_sub(self.done)),
+            rate: self.meter.rate().filter(|_| counts_requests),
+            left: self.meter.left(self.total.saturating_sub(self.done)).filter(|_| !self.is_stopping),
         }
     }
 }
@@ -673,6 +684,34 @@ mod tests {
         team.csv:21: rejected: ␛[31mred␛]0;pwned␇ next�line (bad_email)
         members: 20/20 (100 %), added 18, unchanged 1, failed 2, took 10s
         ");
+    }
+
+    #[test]
+    fn a_rate_is_measured_only_where_requests_are_counted_and_an_end_is_not_promised_to_one_that_stops() {
+        let (mut progress, paper, clock) = plain();
+        progress.event(&Event::ReadingStarted { workspaces: 0 });
+        progress.event(&Event::ReadingFinished);
+        progress.event(&Event::ReadingStarted { workspaces: 90 });
+        for done in 1..=40 {
+            clock.advance(Duration::from_secs(1));
+            progress.event(&Event::WorkspaceRead { done, workspaces: 90 });
+        }
+        progress.event(&Event::ReadingFinished);
+        let mut tally = start(100);
+        progress.event(&Event::Started { tally });
+        progress.event(&Event::Stopping { reason: StopReason::Interrupted, cause: None, in_flight: 1 });
+        for _ in 0..31 {
+            clock.advance(Duration::from_secs(1));
+            tally.concluded += 1;
+            tally.requests += 5;
+            progress.event(&Event::Tick { tally, pause: None });
+        }
+        let text = paper.text();
+        let reading: Vec<&str> = text.lines().filter(|line| line.starts_with("reading")).collect();
+        assert!(reading.len() > 2 && reading.iter().all(|line| !line.contains("requests/s")), "{text}");
+        assert!(!text.contains("0/0"), "{text}");
+        let sending = text.lines().last().unwrap();
+        assert!(sending.contains("5.0 requests/s") && !sending.contains("left"), "{text}");
     }
 
     #[test]

@@ -142,7 +142,12 @@ fn near(column: Column, headers: &[String]) -> Option<&str> {
         .filter(|spec| spec.column == column)
         .flat_map(|spec| spec.names)
         .find_map(|known| nearest(known, unknown()))
-        .or_else(|| unknown().find(|header| header_form(header).contains(column.name())))
+        .or_else(|| unknown().find(|header| is_about(column, &header_form(header).replace('-', ""))))
+}
+
+/// Whether a header without hyphens says what the column is.
+fn is_about(column: Column, header: &str) -> bool {
+    header.contains(column.name()) || (column == Column::Email && header.contains("mail"))
 }
 
 fn missing(column: Column, headers: &[String], settings: &Settings) -> Complaint {
@@ -285,6 +290,8 @@ mod tests {
         let found = complaints("Work Email,role,workspace", &plain);
         assert!(found[0].1.hint.as_deref().unwrap().contains("`Work Email`"), "{found:?}");
         for (header, flag) in [
+            ("E-mail address", "--column email='E-mail address'"),
+            ("Mail Address", "--column email='Mail Address'"),
             ("email $(id)", "--column email='email $(id)'"),
             ("email `id`", "--column email='email `id`'"),
             ("it's email;id", "--column email='it'\\''s email;id'"),

@@ -66,6 +66,20 @@ fn an_unmapped_workspace_is_told_before_anything_is_sent() {
 }
 
 #[test]
+fn a_workspace_that_the_token_cannot_see_is_not_blamed_on_the_file() {
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::new());
+    workdir.write("r.csv", "email,role,workspace\na@example.com,viewer,Nope\n");
+    let all = workdir.apply(&sandbox, "r.csv", &[]).ended(3);
+    assert!(all.stderr.contains("`export` lists them, --create-workspaces creates it"), "{}", all.stderr);
+    let admin = sandbox.tokens().workspace_admin.clone();
+    let call = workdir.call(["apply", "r.csv", "--yes", "--url", sandbox.url()]).token(&admin);
+    let own =
+        call.quick().run().ended(3).says("this token cannot see a workspace `Nope` (use a token of a system");
+    assert!(!own.stderr.contains("fix the file"), "{}", own.stderr);
+    sandbox.received_no_mutation();
+}
+
+#[test]
 fn people_who_become_one_by_the_map_are_merged_or_opposed() {
     let (workdir, sandbox) = (InProcess::new(), Sandbox::new());
     let known = strangers().swap_remove(0);

@@ -85,6 +85,32 @@ fn an_unfinished_run_is_named_until_its_roster_is_applied() {
 }
 
 #[test]
+fn a_part_of_its_roster_does_not_replace_an_unfinished_run() {
+    for part in [&["--limit", "2"][..], &["--only", "email=new.hire*"], &["--shard", "1/2"]] {
+        let (workdir, sandbox) = (InProcess::new(), Sandbox::new());
+        let run = interrupted(&workdir, &sandbox);
+        let id = run.folder().file_name().unwrap().to_str().unwrap();
+        let named = format!("is unfinished; to resume it: houston-onboard resume onboard-runs/{id}\n");
+        drop(workdir.apply(&sandbox, "roster.csv", part).ended(0).says(&named));
+        let resumed = workdir.program().call(["resume", "--yes"]).token(sandbox.token()).run();
+        drop(resumed.ended(0).says("is complete").says(&named));
+        drop(workdir.apply(&sandbox, "other.csv", &[]).ended(3));
+        drop(workdir.apply(&sandbox, "roster.csv", part).ended(0).says(&named));
+    }
+}
+
+#[test]
+fn a_run_whose_time_is_over_after_its_last_row_is_finished() {
+    let (workdir, sandbox) = (InProcess::new(), Sandbox::new());
+    workdir.write("roster.csv", roster(3, 1));
+    let run = workdir.applying(&sandbox, "roster.csv").quick().args(&["--rate", "5/s"]);
+    let run = run.args(&["--max-duration", "700ms"]).run().ended(0);
+    assert!(run.summary()["stopped"].is_null(), "{}", run.summary());
+    let again = workdir.apply(&sandbox, "roster.csv", &[]).ended(0);
+    assert!(!again.stderr.contains("unfinished"), "{}", again.stderr);
+}
+
+#[test]
 fn a_rehearsal_cannot_be_resumed_and_says_why() {
     let workdir = Workdir::new();
     let sandbox_run =

@@ -301,6 +301,61 @@ fn a_plan_is_carried_out_under_the_stricter_of_its_limits_and_those_given_now() 
 }
 
 #[test]
+fn only_a_saved_plan_is_replaced_by_one() {
+    let sandbox = sandbox();
+    let (workdir, _) = planned(&sandbox, &[]);
+    let program = workdir.program();
+    let plan = |out: &str| program.call(["plan", "roster.csv", "--out", out]).to(&sandbox).run();
+    drop(plan("plan.json").ended(0));
+    workdir.write("empty", "");
+    drop(plan("empty").ended(0));
+    let before = sandbox.audit().requests;
+    for (name, content) in [("token", "eyJ.x.y\n"), ("data.json", "{\"a\": 1}\n"), ("old.csv", ROSTER)] {
+        workdir.write(name, content);
+        drop(plan(name).ended(2).says(&format!("--out would replace {name}, which is not a saved plan")));
+        assert_eq!(fs::read_to_string(workdir.path().join(name)).unwrap(), content);
+    }
+    assert_eq!(sandbox.audit().requests, before, "Houston was not asked");
+    let kept = program.call(["plan", "roster.csv", "--out", "plan.json", "--no-clobber"]);
+    drop(kept.to(&sandbox).run().ended(0).says("is kept"));
+}
+
+#[test]
+fn a_saved_plan_is_no_roster_and_says_how_it_is_applied() {
+    let sandbox = sandbox();
+    let (workdir, _) = planned(&sandbox, &[]);
+    for command in [&["apply", "plan.json", "--yes"][..], &["plan", "plan.json"]] {
+        let run = workdir.call(command).to(&sandbox).run().ended(3);
+        assert!(run.stderr.contains("plan.json is a saved plan, not a roster"), "{}", run.stderr);
+        assert!(run.stderr.contains("houston-onboard apply --plan plan.json"), "{}", run.stderr);
+    }
+    sandbox.received_no_mutation();
+}
+
+#[test]
+fn limits_that_are_part_of_a_plan_are_changed_in_a_new_plan() {
+    let sandbox = sandbox();
+    let workdir = InProcess::new();
+    workdir.write("roster.csv", "email,role,workspace\nperson.0.3@example.com,admin,Team 0\n");
+    let planned = |out: &str, flags: &[&str]| {
+        let call = workdir.call(["plan", "roster.csv", "--prune", "--out", out]).args(flags).to(&sandbox);
+        call.run()
+    };
+    let plan = planned("plan.json", &[]).ended(7);
+    assert!(plan.stderr.contains("error: `apply` would refuse this plan: too many"), "{}", plan.stderr);
+    assert!(!plan.stderr.contains("nothing was sent"), "{}", plan.stderr);
+    assert!(!plan.stderr.contains("skip-removals"), "there is nothing else to apply: {}", plan.stderr);
+    let needed = plan.stderr.split(" would allow it").next().unwrap();
+    let needed = needed.split("If it is, ").nth(1).unwrap().to_owned();
+    let flags: Vec<&str> = needed.split(' ').collect();
+    let told = format!("save a new plan: `plan ROSTER ... {needed} --out FILE`");
+    drop(carrying_out(&workdir, &sandbox).args(&flags).run().ended(7).says(&told));
+    fs::remove_file(workdir.path().join("plan.json")).unwrap();
+    drop(planned("plan.json", &flags).ended(0));
+    drop(carried_out(&workdir, &sandbox).ended(0));
+}
+
+#[test]
 fn the_digest_does_not_depend_on_the_version_that_made_a_plan() {
     let sandbox = sandbox();
     let (workdir, digest) = planned(&sandbox, &[]);

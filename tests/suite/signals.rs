@@ -64,6 +64,23 @@ fn it_can_be_resumed(workdir: &Workdir, sandbox: &Sandbox, run: &Finished) {
 }
 
 #[test]
+fn a_row_that_waits_for_the_rate_when_a_signal_comes_is_not_sent() {
+    let (workdir, sandbox) = (with(&roster(24, 2)), Sandbox::new());
+    let running = workdir.applying(&sandbox, "roster.csv").args(&["--rate", "5/s"]).start();
+    let sent = || sandbox.audit().mutations_received;
+    let before = until("the first writes", || Some(sent()).filter(|&sent| sent >= 4));
+    running.signal("TERM");
+    let run = running.finish().ended(143);
+    // Eight writes wait for their turn at any time.
+    assert!(sent() <= before + 2, "{} writes were sent after {before}", sent());
+    assert_eq!(run.count("in_doubt") + run.count("gave_up"), 0, "{:?}", run.counts());
+    sandbox.agrees_with(&run);
+    let resumed = workdir.resume(&sandbox, &[]).ended(0);
+    sandbox.agrees_with(&Finished { folder: run.folder, ..resumed });
+    assert_eq!(sent(), 24);
+}
+
+#[test]
 fn a_run_in_the_foreground_of_a_shell_drains_when_the_terminal_interrupts_both() {
     let watch = Stopwatch::take();
     // The shell survives the signal to write down what it saw.

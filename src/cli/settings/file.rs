@@ -24,6 +24,8 @@ const LONGEST_KEY: usize = 40;
 /// A settings file that was read.
 #[derive(Debug)]
 pub struct ConfigFile {
+    /// Its path.
+    pub path: PathBuf,
     /// Its keys, in the order of the file.
     pub entries: Vec<Entry>,
     /// Its tables `[targets.NAME]`, in the order of the file.
@@ -151,7 +153,7 @@ impl ConfigFile {
         };
         let mut entries = source.entries(document.get_ref());
         entries.retain(|entry| entry.key != TARGETS);
-        Ok(Self { entries, targets })
+        Ok(Self { path: path.to_owned(), entries, targets })
     }
 }
 

@@ -57,17 +57,36 @@ pub enum Distance {
 
 /// The flags that have a value without being typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Origins(BTreeMap<String, Origin>);
+pub struct Origins {
+    by_flag: BTreeMap<String, Origin>,
+    /// The settings file and the names of its targets, if it has any and none was chosen.
+    targets: Option<String>,
+}
 
 impl Origins {
     /// Records where the value of a flag comes from; the flag without its dashes.
     pub fn insert(&mut self, flag: &str, origin: Origin) {
-        self.0.insert(flag.to_owned(), origin);
+        self.by_flag.insert(flag.to_owned(), origin);
     }
 
     /// Where the value of this flag comes from; none if it was typed, or has no value.
     pub fn get(&self, flag: &str) -> Option<&Origin> {
-        self.0.get(flag)
+        self.by_flag.get(flag)
+    }
+
+    /// Forgets where the values of these flags come from, of which another one is used.
+    pub fn forget(&mut self, flags: &[&str]) {
+        self.by_flag.retain(|flag, _| !flags.contains(&flag.as_str()));
+    }
+
+    /// Records which targets could have been chosen.
+    pub fn offer(&mut self, targets: String) {
+        self.targets = Some(targets);
+    }
+
+    /// Which targets of the settings file could have been chosen.
+    pub fn offered(&self) -> Option<&str> {
+        self.targets.as_deref()
     }
 
     /// A note for each of these flags, without their dashes, that was not typed.

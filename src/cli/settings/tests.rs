@@ -183,7 +183,7 @@ fn an_empty_variable_is_not_set() {
 fn a_bad_value_is_reported_by_variable_or_position_and_a_typed_flag_by_its_name() {
     for (name, value, says) in [
         ("RATE", "quick", "HOUSTON_ONBOARD_RATE: `quick` is not a valid value: "),
-        ("CONCURRENCY", "65", "65 is not in 1..=64"),
+        ("CONCURRENCY", "65", "must be from 1 to 64"),
         ("PROGRESS", "loud", "HOUSTON_ONBOARD_PROGRESS: `loud` is not a valid value: expected one of auto"),
         ("ON_CONFLICT", "first", "highest, last"),
         ("TIMEOUT", "30", "the unit is missing"),
@@ -442,4 +442,55 @@ fn the_settings_file_is_the_one_of_the_flag_or_of_the_variable() {
     assert!(parsed(&["template"], &variable, Some("quiet = true")).0.expect("parsed").global.quiet);
     let (refused, _) = parsed(&["plan", "--", "--config"], &variable, None);
     assert!(refused.expect_err("the variable").starts_with("HOUSTON_ONBOARD_CONFIG"));
+}
+
+#[test]
+fn apply_refuses_a_variable_that_leads_elsewhere_than_the_target_that_was_typed() {
+    let apply = |line: &[&str], variables: &[(&str, &str)]| {
+        let line = [&["apply", "r.csv", "--yes"], line].concat();
+        parsed(&line, variables, Some(TARGETS)).0.map(drop)
+    };
+    let target = ["--target", "prod"];
+    for (name, value) in [
+        ("HOUSTON_ONBOARD_URL", "https://houston.old.example.com/v1"),
+        ("HOUSTON_ONBOARD_DOMAIN", "old.example.com"),
+        ("HOUSTON_ONBOARD_CONTEXT", "no.such.login.example.com"),
+    ] {
+        let error = apply(&target, &[(name, value)]).expect_err(name);
+        let says = format!("{name} and --target prod name different servers; nothing was sent");
+        assert!(
+            error.starts_with(&says) && error.ends_with(&format!("unset {name}, or drop --target")),
+            "{error}"
+        );
+        assert!(apply(&[], &[(name, value), ("HOUSTON_ONBOARD_TARGET", "prod")]).is_ok(), "not typed");
+        let line = ["plan", "r.csv", "--target", "prod"];
+        let (plan, warnings) = parsed(&line, &[(name, value)], Some(TARGETS));
+        assert!(plan.is_ok() && warnings.len() == 1, "{warnings:?}");
+        assert!(apply(&["--target", "prod", "--domain", "x.example.com"], &[(name, value)]).is_ok());
+    }
+    for same in ["https://houston.prod.example.com/v1", "https://HOUSTON.prod.example.com:443/v1/"] {
+        assert!(apply(&target, &[("HOUSTON_ONBOARD_URL", same)]).is_ok(), "{same}");
+    }
+    assert!(apply(&target, &[("HOUSTON_ONBOARD_DOMAIN", "prod.example.com")]).is_ok());
+    if cfg!(feature = "sandbox") {
+        assert!(apply(&target, &[("HOUSTON_ONBOARD_SANDBOX", "no")]).is_ok());
+        assert!(apply(&target, &[("HOUSTON_ONBOARD_SANDBOX", "yes")]).is_err());
+    }
+}
+
+#[test]
+fn a_missing_target_names_those_of_the_file_and_an_unused_variable_is_not_mentioned() {
+    let targets = "[targets.old]\nrate = '5/s'\n[targets.new]\nrate = '6/s'\n";
+    let error = plan(&[], Some(targets)).expect("parsed").work.target.choose().unwrap_err().to_string();
+    assert!(
+        error.ends_with("onboard.toml has: new, old)") || error.ends_with("onboard.toml has: old, new)"),
+        "{error}"
+    );
+    assert!(error.contains(", or --target ("), "{error}");
+    let typed = ["plan", "r.csv", "--domain", "x.example.com", "--target", "old"];
+    let variable =
+        [("HOUSTON_ONBOARD_URL", "https://y.example.com/v1"), ("HOUSTON_ONBOARD_CA_FILE", "c.pem")];
+    let cli = parsed(&typed, &variable, Some(targets)).0.expect("parsed");
+    let notes = cli.global.origins.notes(&["url", "domain", "ca-file"]);
+    assert_eq!(notes, ["--ca-file is set by HOUSTON_ONBOARD_CA_FILE"]);
 }

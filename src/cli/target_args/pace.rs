@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::cli::number::number;
 use crate::engine;
 use crate::houston::{Rate, Speed};
 use crate::model::Shard;
@@ -23,7 +24,7 @@ pub struct PaceArgs {
     /// Maximum number of requests in flight [default: 8]
     ///
     /// From 1 to 64.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64), help_heading = PACE)]
+    #[arg(long, value_name = "N", value_parser = number(1_u8, 64), help_heading = PACE)]
     pub concurrency: Option<u8>,
 
     /// How fast to send requests: auto, none, or a limit [default: auto; none with --sandbox]
@@ -34,7 +35,7 @@ pub struct PaceArgs {
     pub rate: Option<Speed>,
 
     /// How many times to retry a request [default: 4]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=100), help_heading = PACE)]
+    #[arg(long, value_name = "N", value_parser = number(0_u32, 100), help_heading = PACE)]
     pub retries: Option<u32>,
 
     /// Timeout of one request [default: 30s]

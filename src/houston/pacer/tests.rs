@@ -4,7 +4,7 @@ use std::thread;
 use proptest::prelude::*;
 
 use super::*;
-use crate::houston::fault::NoAnswerCause;
+use crate::houston::fault::{Effect, NoAnswerCause};
 use crate::houston::scripted::{Scripted, request};
 use crate::houston::transport::Kind;
 use crate::outcome::Code;
@@ -29,7 +29,7 @@ fn many_threads_never_get_more_than_the_rate_and_a_burst() {
             for _ in 0..16 {
                 scope.spawn(|| {
                     for _ in 0..20 {
-                        pace.acquire().unwrap();
+                        pace.acquire(Kind::Read).unwrap();
                         times.lock().unwrap().push(clock.now() - start);
                     }
                 });
@@ -61,7 +61,7 @@ proptest! {
         let mut recent = VecDeque::new();
         for pause in pauses {
             clock.advance(Duration::from_millis(pause));
-            pace.acquire().unwrap();
+            pace.acquire(Kind::Read).unwrap();
             let now = clock.now();
             recent.push_back(now);
             while recent.front().is_some_and(|first| now - *first >= window) {
@@ -77,7 +77,7 @@ fn without_a_rate_no_request_waits() {
     let (pace, clock, _) = pace(None);
     let start = clock.now();
     for _ in 0..1000 {
-        pace.acquire().unwrap();
+        pace.acquire(Kind::Read).unwrap();
     }
     assert_eq!(clock.now(), start);
 }
@@ -93,7 +93,7 @@ fn a_retry_after_holds_all_requests() {
         assert!(transport.send(&request(Kind::Read)).is_err());
         assert_eq!(pace.held_for(), Some(Duration::from_secs(7)));
         let before = clock.now();
-        pace.acquire().unwrap();
+        pace.acquire(Kind::Read).unwrap();
         assert_eq!(clock.now() - before, Duration::from_secs(7));
         assert_eq!(pace.held_for(), None);
     }
@@ -244,4 +244,39 @@ fn what_says_that_houston_is_away_does_not_say_that_it_is_too_much() {
         }
         assert_eq!(transport.pace.strain().congestion_events, events, "{cause:?}");
     }
+}
+
+/// A clock that ends all writes as soon as something waits.
+struct Ending {
+    inner: ManualClock,
+    pace: std::sync::OnceLock<Arc<Pace>>,
+}
+
+impl Clock for Ending {
+    fn now(&self) -> Instant {
+        self.inner.now()
+    }
+
+    fn wait(&self, duration: Duration, cancel: &Cancel) -> Waited {
+        self.pace.get().unwrap().end_writes();
+        self.inner.wait(duration, cancel)
+    }
+}
+
+#[test]
+fn a_write_that_waits_when_writes_are_over_is_given_back_unsent_and_reads_go_on() {
+    let clock = Arc::new(Ending { inner: ManualClock::default(), pace: std::sync::OnceLock::new() });
+    let rate = Some(Rate::per_second(1).unwrap());
+    let pace = Arc::new(Pace::new(rate, LONG, Arc::clone(&clock) as Arc<dyn Clock>, Cancel::new()));
+    assert!(clock.pace.set(Arc::clone(&pace)).is_ok());
+    let start = clock.now();
+    let sent = (0..100).take_while(|_| pace.acquire(Kind::Write).is_ok()).count();
+    assert!(clock.now() - start <= GLANCE, "it does not wait for its turn");
+    for kind in [Kind::Write, Kind::Once] {
+        let fault = pace.acquire(kind).unwrap_err();
+        assert_eq!((fault.code(), fault.effect()), (Code::Cancelled, Effect::None));
+    }
+    assert_eq!(pace.requests(), sent as u64);
+    assert!(pace.acquire(Kind::Read).is_ok());
+    assert_eq!(pace.in_flight(), 0);
 }

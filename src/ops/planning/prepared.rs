@@ -46,8 +46,27 @@ pub struct PreparedPlan {
     pub counts: Counts,
     /// Whether roles in deployments are given together with the adds.
     grants_come_along: bool,
-    /// Whether it takes a run back.
-    is_undo: bool,
+    source: Source,
+}
+
+/// What a plan is made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Roster,
+    /// A plan that `plan --out` saved, with its limits.
+    SavedPlan,
+    /// A plan that takes a run back; it has no limits of its own.
+    Undo,
+}
+
+impl Source {
+    fn of(input: &ResolvedInput) -> Self {
+        match &input.expected {
+            None => Self::Roster,
+            Some(expected) if expected.undo => Self::Undo,
+            Some(_) => Self::SavedPlan,
+        }
+    }
 }
 
 impl PreparedPlan {
@@ -65,15 +84,15 @@ impl PreparedPlan {
         let places = std::mem::take(&mut input.places);
         let announce = &mut |event: &Event<'_>| session.show(event, progress);
         let wishes = std::mem::take(&mut input.wishes);
-        let is_saved = input.expected.is_some();
+        let source = Source::of(input);
+        let is_saved = source != Source::Roster;
         let wanted = Wanted { roster: &input.roster, name: &input.name, is_saved };
         let plan = plan(wanted, places, wishes, settings, session, announce)?;
         let roles = plan.in_phase(Phase::Deployments).iter();
         input.rows_of_grants.get_or_init(|| roles.filter_map(Item::row).collect());
         let counts = Counts::of(&plan.items);
         let grants_come_along = come_with_adds(&plan, session);
-        let is_undo = input.expected.as_ref().is_some_and(|expected| expected.undo);
-        let prepared = Self { plan, counts, grants_come_along, is_undo };
+        let prepared = Self { plan, counts, grants_come_along, source };
         let changes = (prepared.changes() + prepared.plan.to_create.len()) as u64;
         let guard = prepared.guard(settings);
         session.show(&Event::Planned { counts, changes, guard }, progress);
@@ -186,19 +205,40 @@ impl PreparedPlan {
             GuardVerdict::Passed | GuardVerdict::RemovalsSkipped => return Ok(()),
             GuardVerdict::Refused => {}
         }
+        let error = anyhow::anyhow!("too many people would be removed; nothing was sent");
+        Err(Failure::new(ExitStatus::Guard, error).hint(self.what_would_allow()))
+    }
+
+    /// What the user can do about limits that are exceeded.
+    pub fn what_would_allow(&self) -> String {
         let needed: Vec<_> = self.plan.limits_needed.iter().map(ToString::to_string).collect();
         let allow = needed.join(" ");
-        let error = anyhow::anyhow!("too many people would be removed; nothing was sent");
-        let hint = if self.is_undo {
-            format!(
-                "this plan removes the people whom its run added. If they are all to be removed, {allow} would allow it; --on-guard skip-removals undoes everything else"
-            )
-        } else {
-            format!(
-                "check that the roster is complete. If it is, {allow} would allow it; --on-guard skip-removals applies everything else"
-            )
+        let others = !self.plan.to_create.is_empty()
+            || self.alone(&self.plan.items).any(|item| !self.is_refused(item));
+        let applies = |verb| {
+            if others { format!("; --on-guard skip-removals {verb} everything else") } else { String::new() }
         };
-        Err(Failure::new(ExitStatus::Guard, error).hint(hint))
+        match self.source {
+            Source::Roster => format!(
+                "check that the roster is complete. If it is, {allow} would allow it{}",
+                applies("applies")
+            ),
+            Source::SavedPlan => format!(
+                "check that the roster is complete. The limits are part of the saved plan; if it is complete, save a new plan: `plan ROSTER ... {allow} --out FILE`"
+            ),
+            Source::Undo => format!(
+                "this plan removes the people whom its run added. If they are all to be removed, {allow} would allow it{}",
+                applies("undoes")
+            ),
+        }
+    }
+
+    /// Whether it is a removal that a limit refuses.
+    fn is_refused(&self, item: &Item) -> bool {
+        let mut of_workspaces = self.plan.refusals.iter().filter_map(|refusal| refusal.workspace).peekable();
+        let is_meant =
+            of_workspaces.peek().is_none() || of_workspaces.any(|one| Some(one) == item.workspace());
+        item.phase() == Phase::Removals && is_meant
     }
 
     /// The plan in a format.

@@ -19,7 +19,7 @@ use crate::ops::session::Session;
 use crate::outcome::ExitStatus;
 use crate::report::notices::{Notice, PlanningNotice};
 use crate::report::removals::REMOVALS;
-use crate::roster::{Issues, Roster, RowState, Settings};
+use crate::roster::{IssueKind, Issues, Roster, RowState, Settings};
 
 /// Where a roster is, and how it is read.
 #[derive(Debug)]
@@ -113,6 +113,8 @@ impl Input {
         self.refuse_if_bad().map_err(|failure| match self.expected {
             // The file was good when the plan was made.
             Some(_) => outdated(failure.error),
+            None if places.is_partial && self.lacks_only_workspaces() => failure
+                .hint("use a token that can see these workspaces, or skip the rows with --skip-invalid"),
             None => failure,
         })?;
         let Self { roster, name, settings, missing: _, shard, expected } = self;
@@ -156,6 +158,11 @@ impl Input {
         Err(Failure::new(ExitStatus::Usage, error)
             .about(&["only", "limit"])
             .hint("check both: --limit 0 takes no rows; --only compares with the text in the file (`*` matches any text, `?` one character)"))
+    }
+
+    /// Whether nothing is wrong but workspaces that the token does not see.
+    fn lacks_only_workspaces(&self) -> bool {
+        self.roster.issues().counts().all(|(kind, _)| kind == IssueKind::UnknownWorkspace)
     }
 
     fn refuse_if_bad(&self) -> Result<(), Failure> {

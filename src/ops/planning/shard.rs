@@ -34,7 +34,7 @@ pub(crate) fn cut(whole: Meant, shard: Shard, expected: Option<&Expected>) -> Me
     let number = |place: u32| numbers.get(&place).copied();
     let wishes =
         wishes.into_iter().filter_map(|wish| wish.renumbered(|row| picked.in_part(row), number)).collect();
-    let Places { workspaces, meanings, to_create, whereabouts: _, listed, whole: _ } = places;
+    let Places { workspaces, meanings, to_create, whereabouts: _, listed, is_partial, whole: _ } = places;
     let meaning = |meaning: Option<Meaning>| match meaning? {
         Meaning::Place(place) => number(place).map(Meaning::Place),
         decided @ Meaning::Decided(_) => Some(decided),
@@ -48,6 +48,7 @@ pub(crate) fn cut(whole: Meant, shard: Shard, expected: Option<&Expected>) -> Me
         listed: listed.map(|listed| {
             listed.into_iter().filter_map(|(place, name)| Some((number(place)?, name))).collect()
         }),
+        is_partial,
         whole: Some(Whole {
             workspaces: own.len(),
             belonging: belonging.only(&own),

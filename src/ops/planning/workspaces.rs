@@ -11,7 +11,7 @@ use crate::ops::failure::Failure;
 use crate::ops::planning::expected::outdated;
 use crate::ops::planning::prune::{Belonging, Whereabouts};
 use crate::ops::planning::roll::Roll;
-use crate::ops::session::waiting::announcing_waits;
+use crate::ops::session::waiting::{LongestWait, announcing_waits};
 use crate::ops::session::{Session, unusable};
 use crate::outcome::{Cause, Code, ExitStatus};
 use crate::plan::{Account, Reason, Workspace};
@@ -42,6 +42,8 @@ pub struct Places {
     pub(crate) whereabouts: Vec<Whereabouts>,
     /// The only people to remove, with the index of their workspace.
     pub(crate) listed: Option<HashSet<(u32, String)>>,
+    /// Whether the token may see only some of the workspaces there are.
+    pub(crate) is_partial: bool,
     /// What is known of the whole, if these are the workspaces of a shard.
     pub(crate) whole: Option<Whole>,
 }
@@ -78,7 +80,8 @@ pub fn find_workspaces(
     for wish in roster.wanted().filter(|wish| !std::mem::replace(&mut used[wish.workspace as usize], true)) {
         lines.entry(roster.workspaces()[wish.workspace as usize].clone()).or_insert(wish.line);
     }
-    let (places, found, looks) = (Places::default(), HashMap::new(), Looks::default());
+    let places = Places { is_partial: listing.scope == Scope::Own, ..Places::default() };
+    let (found, looks) = (HashMap::new(), Looks::default());
     let mut finder =
         Finder { listing: &listing, session, names, missing, places, looks, mapped, lines, found };
     let mut complaints = HashMap::new();
@@ -131,7 +134,8 @@ pub struct LookedFor {
 pub fn list_workspaces(session: &Session) -> Result<Listing, Failure> {
     let ask = || session.houston.workspaces();
     let Session { waiting, notices, url, settings, .. } = session;
-    announcing_waits(waiting, notices, url, settings.max_wait, ask).map_err(|failure| {
+    let longest = LongestWait { most: settings.max_wait, by_flag: true };
+    announcing_waits(waiting, notices, url, longest, ask).map_err(|failure| {
         match &failure.fault {
             // The token has just proved to be alive.
             Fault::Denied { text } => Failure::new(
@@ -381,13 +385,13 @@ impl Finder<'_> {
 
     /// A text that is no workspace's id or label, as far as the caller sees.
     fn unknown<'c>(&self, name: &str, near: Likeness) -> Complain<'c> {
-        let (scope, names) = (self.listing.scope, self.names);
+        let (scope, names, id_like) = (self.listing.scope, self.names, looks_like_an_id(name));
         let of_the_map = || self.mapped.find(name).map(|twin| difference(name, twin));
         let reason = near.reason(name).or_else(of_the_map);
         Box::new(move |text| {
             let message = match scope {
                 Scope::System => format!("there is no workspace `{text}`"),
-                Scope::Own => format!("the token sees no workspace `{text}`"),
+                Scope::Own => format!("this token cannot see a workspace `{text}`"),
             };
             let message = match &reason {
                 Some(reason) => format!("{message}: {reason}"),
@@ -398,8 +402,15 @@ impl Finder<'_> {
                 (None, _) if names == Names::Mapped => {
                     "add it to the --workspace-map file, with an id or a label of this Houston".to_owned()
                 }
-                (None, Scope::System) => "ids and labels must match exactly".to_owned(),
-                (None, Scope::Own) => "use the id if the workspace is not one of the caller's own".to_owned(),
+                (None, Scope::System) if id_like => "ids must match exactly; `export` lists them".to_owned(),
+                (None, Scope::System) => {
+                    "labels must match exactly: `export` lists them, --create-workspaces creates it"
+                        .to_owned()
+                }
+                (None, Scope::Own) => {
+                    "use a token of a system admin or of an admin of that workspace, or the workspace's id"
+                        .to_owned()
+                }
             };
             Complaint::new(IssueKind::UnknownWorkspace, message).hint(hint)
         })

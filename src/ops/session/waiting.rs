@@ -16,6 +16,15 @@ const GLANCE: Duration = Duration::from_millis(100);
 /// The time between two lines.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
+/// The longest wait for Houston.
+#[derive(Debug, Clone, Copy)]
+pub struct LongestWait {
+    /// How long it is.
+    pub most: Duration,
+    /// Whether `--max-wait` makes it so.
+    pub by_flag: bool,
+}
+
 /// Does the work, and reports a wait for Houston while it lasts.
 ///
 /// # Errors
@@ -24,11 +33,11 @@ pub fn announcing_waits<T, E>(
     waiting: &Waiting,
     notices: &Notices,
     url: &str,
-    max_wait: Duration,
+    longest: LongestWait,
     work: impl FnOnce() -> Result<T, E>,
 ) -> Result<T, E> {
     let (done, ended) = bounded::<()>(0);
-    let mut heartbeat = Heartbeat { max_wait, told: None };
+    let mut heartbeat = Heartbeat { longest, told: None };
     thread::scope(|scope| {
         let told = scope.spawn(move || {
             while ended.recv_timeout(GLANCE) == Err(RecvTimeoutError::Timeout) {
@@ -49,7 +58,7 @@ pub fn announcing_waits<T, E>(
 
 /// When a wait is reported.
 struct Heartbeat {
-    max_wait: Duration,
+    longest: LongestWait,
     /// After how long a wait something was said last; `None` if nothing was yet.
     told: Option<Duration>,
 }
@@ -61,7 +70,8 @@ impl Heartbeat {
         let is_new = self.told.is_none_or(|told| so_far < told);
         if is_new {
             self.told = Some(so_far);
-            return Some(WaitNotice::Began { url, why, most: self.max_wait });
+            let LongestWait { most, by_flag } = self.longest;
+            return Some(WaitNotice::Began { url, why, most, by_flag });
         }
         let is_due = so_far.saturating_sub(self.told.unwrap_or_default()) >= HEARTBEAT;
         is_due.then(|| {
@@ -78,7 +88,8 @@ mod tests {
     #[test]
     fn a_wait_is_told_at_its_beginning_and_every_ten_seconds() {
         let url = "http://127.0.0.1:9/v1";
-        let mut heartbeat = Heartbeat { max_wait: Duration::from_secs(300), told: None };
+        let longest = LongestWait { most: Duration::from_secs(300), by_flag: true };
+        let mut heartbeat = Heartbeat { longest, told: None };
         let mut next = |ms: Option<u64>| {
             let waiting = ms.map(|ms| (Duration::from_millis(ms), "no connection: refused"));
             heartbeat.next(url, waiting).map(|notice| notice.to_string())
@@ -94,5 +105,13 @@ mod tests {
         assert!(next(Some(20_200)).unwrap().contains("after 20s"));
         assert_eq!(next(None), None);
         assert!(next(Some(0)).unwrap().contains("--max-wait"), "a second wait is reported like the first");
+    }
+
+    #[test]
+    fn a_wait_that_no_flag_limits_does_not_name_one() {
+        let longest = LongestWait { most: Duration::from_secs(30), by_flag: false };
+        let mut heartbeat = Heartbeat { longest, told: None };
+        let first = heartbeat.next("http://127.0.0.1:9/v1", Some((Duration::ZERO, "refused"))).unwrap();
+        assert!(first.to_string().contains("waiting for up to 30s; press Ctrl-C"), "{first}");
     }
 }

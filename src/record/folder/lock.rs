@@ -174,7 +174,8 @@ impl LockFile {
     }
 
     fn sign(&mut self, who: &str) -> Result<(), FolderError> {
-        let holder = format!("{who}process {}, since {}\n", std::process::id(), jiff::Timestamp::now());
+        let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ");
+        let holder = format!("{who}process {}, since {now}\n", std::process::id());
         let rewound = self.file.rewind().and_then(|()| self.file.set_len(0));
         let signed = rewound.and_then(|()| self.file.write_all(holder.as_bytes()));
         signed.map_err(self.failed())

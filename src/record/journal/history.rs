@@ -31,6 +31,17 @@ const LAST_LINE: u64 = 1 << 16;
 /// A line of `plan.jsonl` has at least so many bytes: the names of what it must have.
 const SHORTEST_LINE: u64 = 40;
 
+/// How the last leg of a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LegEnd {
+    /// It is not over, or was killed.
+    None,
+    /// It was stopped, and closed its books.
+    Early,
+    /// It reached its end.
+    InOrder,
+}
+
 /// How an item of the plan ended, as far as it ended. Small, since there is one per row: causes are shared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ItemEnd {
@@ -301,12 +312,11 @@ impl History {
         Ok(begin(folder)?.0)
     }
 
-    /// Whether the last leg of a run came to its end without being stopped. It reads the end of the journal
-    /// only.
+    /// How the last leg of a run ended. It reads the end of the journal only.
     ///
     /// # Errors
     /// If the journal cannot be read.
-    pub fn ended_in_order(folder: &RunFolder) -> Result<bool, JournalError> {
+    pub fn last_end(folder: &RunFolder) -> Result<LegEnd, JournalError> {
         let failed = |source| JournalError::Read { path: folder.journal(), source };
         let mut file = folder.read(JOURNAL).map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();
@@ -315,9 +325,13 @@ impl History {
             .and_then(|_| file.take(LAST_LINE).read_to_end(&mut end))
             .map_err(failed)?;
         // Nothing ended behind a torn line.
-        let Some(whole) = end.strip_suffix(b"\n") else { return Ok(false) };
+        let Some(whole) = end.strip_suffix(b"\n") else { return Ok(LegEnd::None) };
         let last = whole.rsplit(|&byte| byte == b'\n').next().unwrap_or_default();
-        Ok(matches!(serde_json::from_slice(last), Ok(Entry::Closed { stopped: None, .. })))
+        Ok(match serde_json::from_slice(last) {
+            Ok(Entry::Closed { stopped: None, .. }) => LegEnd::InOrder,
+            Ok(Entry::Closed { stopped: Some(_), .. }) => LegEnd::Early,
+            Ok(_) | Err(_) => LegEnd::None,
+        })
     }
 
     /// Compares the roster and the plan in the folder with the digests in the header: a run resumes with the

@@ -5,8 +5,9 @@
 use std::fmt::Write as _;
 
 use super::items::{PlannedItem, why};
-use super::{Detail, PlanReport, SHOWN, summed_up};
+use super::{Detail, LimitsNeeded, PlanReport, SHOWN, summed_up};
 use crate::model::{ItemId, printable};
+use crate::plan::guard::OnGuard;
 use crate::plan::{Action, Decision, Phase, role_name};
 
 /// The lists of a workspace, in their order: the items of a phase, with one mark or with any.
@@ -33,7 +34,9 @@ impl PlanReport<'_> {
             writeln!(text, "\n{title}: {}", summed_up(self.counts_of(&ids)))?;
             self.people(text, &ids, detail)?;
         }
-        write!(text, "\n{}", self.closing(str::to_owned))
+        let skips = self.settings.prune.as_ref().is_some_and(|prune| prune.on_guard == OnGuard::SkipRemovals);
+        let limits = if skips { LimitsNeeded::Named } else { LimitsNeeded::InTheHint };
+        write!(text, "\n{}", self.closing(str::to_owned, limits))
     }
 
     /// The items of a workspace that need a change or a remark.

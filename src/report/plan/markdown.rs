@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use super::items::PlannedItem;
-use super::{Detail, PlanReport, SHOWN, summed_up};
+use super::{Detail, LimitsNeeded, PlanReport, SHOWN, summed_up};
 use crate::model::ItemId;
 use crate::plan::Phase;
 use crate::report::escape::{markdown, markdown_line};
@@ -20,7 +20,7 @@ impl PlanReport<'_> {
 
     fn write_markdown(&self, text: &mut String, detail: Detail) -> std::fmt::Result {
         writeln!(text, "# {}\n", markdown_line(&self.title()))?;
-        write!(text, "{}", self.closing(markdown_line))?;
+        write!(text, "{}", self.closing(markdown_line, LimitsNeeded::Named))?;
         for (title, ids) in self.groups() {
             writeln!(text, "\n## {}: {}", markdown_line(&title), summed_up(self.counts_of(&ids)))?;
             self.table(text, &ids, detail)?;

@@ -142,6 +142,11 @@ impl Figures {
         self.done.min(self.total).saturating_mul(100).checked_div(self.total).unwrap_or(100)
     }
 
+    /// Whether there is nothing to say about the phase.
+    pub(super) fn is_empty(&self) -> bool {
+        self.phase == Phase::Reading && self.total == 0
+    }
+
     /// A line for a log: where things are and how fast they go.
     pub(super) fn heartbeat(&self) -> String {
         self.line(&[self.counts(), self.pace()])

@@ -36,7 +36,12 @@ pub(crate) fn judge(facts: &Facts, now: SystemTime, bench: &mut Bench) {
             life(facts, *kind, *expires, now, bench);
         }
         Err(why) => {
-            bench.fail(Blame::Token, TOKEN, why, "set HOUSTON_API_TOKEN, or pass --token-file or --context");
+            let hint = if why.starts_with("no token") {
+                "set HOUSTON_API_TOKEN, or pass --token-file or --context"
+            } else {
+                "give it the token alone, as it was copied, without anything before or after it"
+            };
+            bench.fail(Blame::Token, TOKEN, why, hint);
             bench.skip(LIFE, "no token");
         }
     }
