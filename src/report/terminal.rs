@@ -73,6 +73,8 @@ struct Going {
     total: u64,
     tally: Tally,
     base: Tally,
+    /// What earlier processes of the run had changed when the phase began.
+    earlier: Tally,
     pause: Option<Pause>,
     meter: Meter,
 }
@@ -216,7 +218,8 @@ impl Progress {
         let total = total.saturating_sub(base.operations);
         let meter = Meter::new(since, tally.requests, work_done(phase, &tally, &base));
         let done = work_done(phase, &tally, &base);
-        self.going = Some(Going { phase, since, done, total, tally, base, pause: None, meter });
+        let earlier = tally;
+        self.going = Some(Going { phase, since, done, total, tally, base, earlier, pause: None, meter });
         match &mut self.surface {
             Surface::Silent => {}
             Surface::Plain(plain) => (plain.last, plain.tenths) = (Some(since), 0),
@@ -409,6 +412,7 @@ impl Going {
             total: self.total,
             tally: self.tally,
             base: self.base,
+            earlier: self.earlier,
             pause: self.pause,
             elapsed: now.saturating_duration_since(self.since),
             rate: self.meter.rate(),
