@@ -60,7 +60,7 @@ pub enum TokenError {
         what: &'static str,
     },
     /// Something that cannot stand in a header.
-    #[error("the token from {0} contains blanks or characters that no token has")]
+    #[error("the token from {0} contains spaces or characters that no token has")]
     Characters(String),
     /// Every user of the machine can write it.
     #[error("every user of this machine can write the token file {}; chmod 600 it, and replace the token", .path.display())]
@@ -341,10 +341,10 @@ mod tests {
             (" \n ", "the token from test is empty"),
             ("Bearer ", "the token from test is empty"),
             ("secret1\nsecret2", "the token from test has more than one line"),
-            ("secret one", "the token from test contains blanks or characters that no token has"),
-            ("bearer secret", "the token from test contains blanks or characters that no token has"),
-            ("sécret", "the token from test contains blanks or characters that no token has"),
-            ("secret\u{0}", "the token from test contains blanks or characters that no token has"),
+            ("secret one", "the token from test contains spaces or characters that no token has"),
+            ("bearer secret", "the token from test contains spaces or characters that no token has"),
+            ("sécret", "the token from test contains spaces or characters that no token has"),
+            ("secret\u{0}", "the token from test contains spaces or characters that no token has"),
         ] {
             assert_eq!(Token::new(bad, "test").unwrap_err().to_string(), message, "{bad:?}");
         }
