@@ -244,9 +244,9 @@ mod tests {
             table(&[Listed::unreadable("東京", "no journal"), Listed::unreadable("tokyo", "no journal")]);
         assert_eq!(
             text,
-            "RUN    STARTED  STATE       ROWS  FAILED  LEFT  TARGET\n\
-             東京            unreadable                      no journal\n\
-             tokyo           unreadable                      no journal\n"
+            "RUN    STATE       EXIT ROWS FAILED LEFT  TARGET\n\
+             東京   unreadable                         no journal\n\
+             tokyo  unreadable                         no journal\n"
         );
     }
 

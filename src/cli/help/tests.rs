@@ -39,8 +39,13 @@ fn long_help_has_every_option_and_three_examples() {
         let text = command.render_long_help().to_string();
         for argument in command.get_arguments() {
             let Some(long) = argument.get_long() else { continue };
-            let is_shown = text.contains(&format!("--{long}"));
-            assert_eq!(is_shown, !short::refused(&name).contains(&long), "{name} {argument}");
+            let long = format!("--{long}");
+            if short::refused(&name).contains(&&long[2..]) {
+                let is_offered = |line: &str| line.split_whitespace().next() == Some(&*long);
+                assert!(!text.lines().any(is_offered), "{name} {argument}");
+            } else {
+                assert!(text.contains(&long), "{name} {argument}");
+            }
         }
         assert_eq!(examples::of(&name).len(), 3, "examples of `{name}`");
         assert!(examples::of(&name).iter().all(|(_, line)| text.contains(line)), "{text}");
