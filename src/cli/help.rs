@@ -139,8 +139,13 @@ fn with_form(form: Form) -> Command {
 /// summary.
 fn explained(command: Command, above: &str, hidden: usize, form: Form) -> Command {
     let key = format!("{above} {}", command.get_name()).trim_start().to_owned();
-    let command = command.mut_args(|argument| form.of(argument, short::options(&key)));
-    let own = command.get_arguments().filter(|argument| argument.is_hide_short_help_set()).count();
+    let command = command.mut_args(|argument| {
+        let argument = form.of(argument, short::options(&key));
+        let is_refused = argument.get_long().is_some_and(|long| short::refused(&key).contains(&long));
+        if is_refused { argument.hide(true) } else { argument }
+    });
+    let is_hidden = |argument: &&Arg| argument.is_hide_short_help_set() && !argument.is_hide_set();
+    let own = command.get_arguments().filter(is_hidden).count();
     let command = command.mut_subcommands(|sub| explained(sub, &key, hidden, form));
     let more = format!("{} more options: {PROGRAM} {key} --help", own + hidden);
     with_examples(command.after_help(more), &key, &[])

@@ -125,7 +125,7 @@ pub struct GlobalArgs {
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
     pub color: clap::ColorChoice,
 
-    /// Print only warnings and errors: nothing if all goes well
+    /// No progress, notes or closing words; plans, reports and errors are still printed
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
 
@@ -195,7 +195,7 @@ pub enum Command {
     Plan(Box<plan::PlanArgs>),
     /// Add the missing people: show the plan, ask, send, verify, report
     Apply(Box<apply::ApplyArgs>),
-    /// Write the present members and invitations as a roster
+    /// Write the current members and invitations as a roster
     Export(Box<export::ExportArgs>),
     /// Print the report of a run, finished or not, or list the runs
     Report(report::ReportArgs),
@@ -330,8 +330,9 @@ fn run(cli: &Cli) -> Result<ExitStatus, Failure> {
 
 /// The environment in which the commands of this program run.
 pub(crate) fn environment() -> Environment {
-    let print = |notice: &Notice<'_>| {
-        voice::notify(notice.level(), &notice.text(style()), notice.has_colours());
+    let print = |notice: &Notice<'_>| match notice.result() {
+        Some(result) if voice::is_quiet() => tell(&result),
+        Some(_) | None => voice::notify(notice.level(), &notice.text(style()), notice.has_colours()),
     };
     Environment {
         clock: Arc::new(SystemClock),

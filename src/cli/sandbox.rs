@@ -16,7 +16,7 @@ use signal_hook::iterator::Signals;
 use crate::ops::failure::Failure;
 use crate::outcome::ExitStatus;
 use crate::sandbox::{
-    FAULTS_HELP, Faults, LOCAL_PASSWORD, Model, Options, Profile, SWITCH_NAMES, Sandbox, Switches, Tokens,
+    FAULTS_HELP, Faults, LOCAL_PASSWORD, Model, Options, Profile, Sandbox, Switches, Tokens, switches_help,
 };
 
 /// Flags of `sandbox`.
@@ -75,7 +75,7 @@ pub struct SandboxArgs {
         value_name = "NAME=VALUE",
         value_delimiter = ' ',
         value_parser = switch,
-        long_help = format!("A behaviour of the installation; may be repeated. Names: {SWITCH_NAMES}.")
+        long_help = format!("A behaviour of the installation; may be repeated. Names and values:{}", switches_help())
     )]
     pub switches: Vec<String>,
 }

@@ -53,6 +53,11 @@ pub(super) fn guess(arguments: &[OsString], variable: Option<&OsStr>) {
     }
 }
 
+/// Whether the user wants to hear less.
+pub(super) fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
+
 /// Whether every line is JSON.
 pub(super) fn is_json() -> bool {
     JSON.load(Ordering::Relaxed)
@@ -85,7 +90,7 @@ pub(crate) fn tell_in_colour(text: &str) {
 /// Writes a notice of this level, unless the user wants to hear less.
 pub(super) fn notify(level: Level, text: &str, has_colours: bool) {
     match level {
-        Level::Debug | Level::Info if QUIET.load(Ordering::Relaxed) => {}
+        Level::Debug | Level::Info if is_quiet() => {}
         Level::Debug | Level::Info | Level::Warning | Level::Error if has_colours => tell_in_colour(text),
         Level::Debug | Level::Info | Level::Warning | Level::Error => tell(text),
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// The id of a workspace as Houston gives it: not empty, no blanks. Cheap to clone.
+/// The id of a workspace as Houston gives it: not empty, no spaces. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
@@ -14,7 +14,7 @@ pub struct WorkspaceId(Arc<str>);
 
 /// A text that cannot be a workspace id: empty, or with a blank or control character in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a workspace id is not empty and has no blanks")]
+#[error("a workspace id is not empty and has no spaces")]
 pub struct NotAWorkspaceId;
 
 impl WorkspaceId {

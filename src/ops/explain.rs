@@ -277,7 +277,13 @@ fn write(out: &mut String, explained: &Explained) -> std::fmt::Result {
     if let Some(name) = &explained.deployment {
         writeln!(out, "  deployment: {}", printable(name))?;
     }
-    writeln!(out, "  present:   {}", printable(present.as_deref().unwrap_or("not checked")))?;
+    let now = match present.as_deref() {
+        None => "not checked",
+        Some("absent") if explained.deployment.is_some() => "no role",
+        Some("absent") => "not a member",
+        Some(present) => present,
+    };
+    writeln!(out, "  now:       {}", printable(now))?;
     if let Some(role) = to_role {
         writeln!(out, "  wanted:    {role}")?;
     }

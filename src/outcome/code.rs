@@ -298,7 +298,7 @@ codes! {
     TextAfterQuote = "text_after_quote" => CELLS;
     /// A backslash before a quote.
     BackslashQuote = "backslash_quote" => CELLS;
-    /// A blank before a quote.
+    /// A space before a quote.
     BlankBeforeQuote = "blank_before_quote" => CELLS;
     /// A row, or its cells, in two pairs of quotes.
     QuotedTwice = "quoted_twice" => CELLS;

@@ -319,9 +319,9 @@ pub fn difference(name: &str, other: &str) -> String {
 fn described(c: char) -> String {
     let code = u32::from(c);
     match c {
-        ' ' => "a blank".to_owned(),
+        ' ' => "a space".to_owned(),
         '\u{A0}' | '\u{202F}' => format!("a no-break space (U+{code:04X})"),
-        _ if c.is_whitespace() => format!("a blank of another kind (U+{code:04X})"),
+        _ if c.is_whitespace() => format!("a space of another kind (U+{code:04X})"),
         _ if is_invisible(c) || is_joiner(c) => format!("an invisible character (U+{code:04X})"),
         _ if is_combining_mark(c) => format!("a combining mark (U+{code:04X})"),
         _ if c.is_ascii() => format!("`{c}`"),
@@ -449,7 +449,7 @@ mod tests {
             (
                 "Data\u{A0}Platform",
                 "Data Platform",
-                "its 5th character is a no-break space (U+00A0), where `Data Platform` has a blank",
+                "its 5th character is a no-break space (U+00A0), where `Data Platform` has a space",
             ),
             (
                 "Data Plat\u{200B}form",
@@ -466,7 +466,7 @@ mod tests {
                 "Finance\u{200D}",
                 "it ends where the 8th character of `Finance\u{fffd}` is an invisible character (U+200D)",
             ),
-            ("Night  Shift", "Night Shift", "its 7th character is a blank, where `Night Shift` has `S`"),
+            ("Night  Shift", "Night Shift", "its 7th character is a space, where `Night Shift` has `S`"),
             ("Contro\u{302}le", "Contrôle", "its 6th character is `o`, where `Contrôle` has `ô` (U+00F4)"),
             ("Dаta", "Data", "its 2nd character is `а` (U+0430), where `Data` has `a`"),
             (
@@ -479,9 +479,9 @@ mod tests {
             (
                 "data\u{A0}lake",
                 "Data Lake",
-                "its 5th character is a no-break space (U+00A0), where `Data Lake` has a blank",
+                "its 5th character is a no-break space (U+00A0), where `Data Lake` has a space",
             ),
-            ("NightShift", "Night Shift", "its 6th character is `S`, where `Night Shift` has a blank"),
+            ("NightShift", "Night Shift", "its 6th character is `S`, where `Night Shift` has a space"),
         ] {
             assert_eq!(Looks::from_iter([other]).find(name), Some(other), "{name}");
             assert_eq!(difference(name, other), text);

@@ -20,6 +20,7 @@ use std::time::SystemTime;
 
 use self::dir::{Dir, Open, PRIVATE_DIR};
 pub use self::draft::Draft;
+pub(super) use self::find::is_id;
 pub use self::find::{FindError, LATEST, find};
 pub use self::lock::{LockError, TargetLock};
 pub use self::owner::Distrust;

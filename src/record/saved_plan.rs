@@ -15,10 +15,9 @@ use serde_json::{Map, Value};
 
 use super::journal::{Hashing, Kept, LineDecision, Origin, PlanLine, RunSettings};
 use crate::files::{Links, open_regular};
-use crate::model::{Role, RowNumber, WorkspaceId, email_key, escaped_json};
+use crate::model::{Role, RowNumber, Scope, WorkspaceId, email_key, escaped_json};
 use crate::outcome::{Code, Status};
-use crate::plan::{Account, Counts, Deployment, role_name};
-use crate::plan::{Action, Holder, Membership};
+use crate::plan::{Account, Action, Counts, Deployment, Holder, Membership, Standing};
 
 /// The version of the format; a reader refuses every other one.
 pub const SCHEMA_VERSION: u64 = 4;
@@ -364,9 +363,13 @@ fn write_canonical(value: &Value, out: &mut impl Write) -> io::Result<()> {
 pub struct Moved {
     /// Who.
     pub email: String,
+    /// The physical line of their row; none for a person who is not in the roster.
+    pub line: Option<u32>,
     /// The workspace; none if the row has none.
     pub workspace: Option<String>,
-    /// What was seen and decided.
+    /// The release name of the deployment, for a role in one.
+    pub deployment: Option<String>,
+    /// What was seen, and what was decided if the same is seen now.
     pub was: String,
     /// The same now.
     pub is_now: String,
@@ -444,17 +447,25 @@ fn difference(then: Option<&PlanLine>, now: Option<&PlanLine>, against: Against)
     }
     let any = then.or(now)?;
     let other = then.map(|then| &then.workspace) != now.map(|now| &now.workspace);
-    let described = |line: Option<&PlanLine>| line.map_or("absent".to_owned(), |line| described(line, other));
+    let [was, is_now] =
+        [then, now].map(|line| line.map_or("not in the plan".to_owned(), |line| seen_at(line, other)));
+    let is_same = was == is_now;
+    let decided = |text: String, line: Option<&PlanLine>| match line.filter(|_| is_same) {
+        Some(line) => format!("{text} ({})", decided(line)),
+        None => text,
+    };
     let email = [then.map(|then| &then.email), now.map(|now| &now.email)];
     Some(Moved {
         email: email.into_iter().flatten().find(|email| !email.is_empty()).cloned().unwrap_or_default(),
+        line: row_line(any),
+        deployment: any.deployment.as_ref().map(|deployment| deployment.name.clone()),
         workspace: any
             .workspace
             .as_ref()
             .or(now.and_then(|now| now.workspace.as_ref()))
             .map(|id| id.as_str().to_owned()),
-        was: described(then),
-        is_now: described(now),
+        was: decided(was, then),
+        is_now: decided(is_now, now),
     })
 }
 
@@ -557,27 +568,46 @@ fn once_or_more(seen: Membership) -> Membership {
     }
 }
 
-fn described(line: &PlanLine, with_workspace: bool) -> String {
-    let seen = line.seen.map(|seen| seen.described(line.scope()));
-    let mut text = seen.unwrap_or_else(|| "not compared".to_owned());
-    if let Some(deployment) = &line.deployment {
-        text = format!("{text} in {}, wanted {}", deployment.name, role_name(line.role));
-    }
-    if let Some(workspace) = line.workspace.as_ref().filter(|_| with_workspace) {
-        text = format!("{text} in {workspace}");
-    }
-    let (word, why) = match &line.decision {
-        LineDecision::Change(action) => {
-            let is_doubled = line.is_row() && line.seen.is_some_and(Membership::is_doubled);
-            (action.word(), is_doubled.then(|| Code::DuplicateBinding.word()))
-        }
-        LineDecision::Keep(Kept { status, code, .. }) => {
-            ("none", Some(code.as_ref().map_or(status.word(), Code::word)))
-        }
+/// What Houston had of a person, for people. An undo plan is made without asking: what it assumes.
+fn seen_at(line: &PlanLine, with_workspace: bool) -> String {
+    let name = |level| line.scope().role(level).name();
+    let with = |level| match line.scope() {
+        Scope::Workspace => format!("a member as {}", name(level)),
+        Scope::Deployment => name(level).to_owned(),
     };
-    match why {
-        Some(why) => format!("{text} ({word}: {})", why.replace('_', " ")),
-        None => format!("{text} ({word})"),
+    let without = match line.scope() {
+        Scope::Workspace => "not a member",
+        Scope::Deployment => "without a role",
+    };
+    let text = match (line.seen, line.decision.action()) {
+        (Some(Membership::Absent), _) | (None, Some(Action::Add(_))) => without.to_owned(),
+        (Some(Membership::Member { role, standing: Standing::Pending, .. }), _) => {
+            format!("invited as {}", name(role))
+        }
+        (Some(Membership::Member { role, standing: Standing::Disabled, .. }), _) => {
+            format!("{}, cannot sign in", with(role))
+        }
+        (Some(Membership::Member { role, standing: Standing::Active, .. }), _) => with(role),
+        (Some(seen @ Membership::Invited { .. }), _) => seen.described(line.scope()),
+        (None, Some(Action::SetRole { from, .. } | Action::Remove(Some(from)))) => with(from),
+        (None, Some(Action::Remove(None) | Action::Replace { .. }) | None) => "not compared".to_owned(),
+    };
+    match line.workspace.as_ref().filter(|_| with_workspace) {
+        Some(workspace) => format!("{text} in {workspace}"),
+        None => text,
+    }
+}
+
+/// What was decided, in words that tell apart what looks the same.
+fn decided(line: &PlanLine) -> String {
+    match &line.decision {
+        LineDecision::Change(action) if line.is_row() && line.seen.is_some_and(Membership::is_doubled) => {
+            format!("{}: {}", action.word(), Code::DuplicateBinding.word()).replace('_', " ")
+        }
+        LineDecision::Change(action) => action.word().replace('_', " "),
+        LineDecision::Keep(Kept { status, code, .. }) => {
+            code.as_ref().map_or(status.word(), Code::word).replace('_', " ")
+        }
     }
 }
 
@@ -845,9 +875,9 @@ mod tests {
         let with = |extras: &[PlanLine]| [&plan().rows[..], extras].concat().into_iter();
         let moved = |extras: &[PlanLine]| moved(&then, with(extras), Against::Everything);
         assert_eq!(moved(&[extra(2, "b"), extra(3, "a")]), []);
-        assert_eq!(moved(&[extra(2, "a")])[0].is_now, "absent");
+        assert_eq!(moved(&[extra(2, "a")])[0].is_now, "not in the plan");
         let one_more = moved(&[extra(2, "a"), extra(3, "b"), extra(4, "c")]);
-        assert_eq!((one_more.len(), &*one_more[0].was), (1, "absent"));
+        assert_eq!((one_more.len(), &*one_more[0].was), (1, "not in the plan"));
     }
 
     #[test]
@@ -860,9 +890,7 @@ mod tests {
         now[0].decision = LineDecision::keep(Status::Unchanged);
         let moved = moved(&then, now.into_iter(), Against::Everything);
         assert_eq!(moved.len(), 1);
-        assert_eq!(
-            (&*moved[0].was, &*moved[0].is_now),
-            ("absent (add)", "member as WORKSPACE_VIEWER (none: unchanged)")
-        );
+        assert_eq!((&*moved[0].was, &*moved[0].is_now), ("not a member", "a member as WORKSPACE_VIEWER"));
+        assert_eq!(moved[0].line, Some(2));
     }
 }

@@ -12,7 +12,7 @@ use crate::model::{ItemId, Role, RowNumber, WorkspaceId};
 use crate::outcome::{Effect, Status};
 use crate::plan::guard::{Caps, OnGuard};
 use crate::plan::{Action, Deployment, Holder, RolePolicy};
-use crate::record::folder::RunFolder;
+use crate::record::folder::{RunFolder, is_id};
 use crate::record::journal::{
     DeploymentRole, History, ItemEnd, JournalError, LineDecision, Origin, PlanLine, PlanSource, Prune,
     RunSettings, Undoing, Undone,
@@ -22,6 +22,13 @@ use crate::roster::{NO_ROLE, Settings, is_odd_email};
 
 /// The name of the file.
 pub const UNDO: &str = "undo.json";
+/// What the roster of such a plan is called, before the id of the run.
+const UNDO_OF: &str = "undo of ";
+
+/// The run that a run of this roster undoes, if it undoes one.
+pub fn undone_run(roster: &str) -> Option<&str> {
+    roster.strip_prefix(UNDO_OF).filter(|run| is_id(run))
+}
 
 /// Writes the plan; it is empty where nothing was changed.
 ///
@@ -83,7 +90,7 @@ pub fn write(folder: &RunFolder, history: &History, plan: &dyn PlanSource) -> an
         counts: None,
         // They are judged when it is applied.
         within_limits: None,
-        roster: format!("undo of {}", header.run),
+        roster: format!("{UNDO_OF}{}", header.run),
         roster_text,
         reading: serde_json::to_value(Settings {
             may_be_empty: true,

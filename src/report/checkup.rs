@@ -8,12 +8,15 @@ use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use unicode_width::UnicodeWidthStr as _;
 
 use super::escape::json_pretty;
 use crate::model::printable;
 
 /// More `ok` lines about workspaces than this are merged into one.
 const LISTED: usize = 8;
+/// The columns of a terminal.
+const WIDTH: usize = 80;
 /// The next step is aligned with the text above it.
 const MARGIN: usize = "warning  user management  ".len();
 
@@ -180,12 +183,30 @@ impl Checkup {
 fn line(text: &mut String, check: &Check) {
     let style = check.verdict.style();
     let (verdict, name) = (check.verdict.name(), check.check);
-    writeln!(text, "{style}{verdict:<7}{style:#}  {name:<15}  {}", printable(&check.text))
+    writeln!(text, "{style}{verdict:<7}{style:#}  {name:<15}  {}", wrapped(&check.text, 0))
         .expect("a string takes every text");
     if let Some(next) = &check.next {
-        let next = printable(next);
-        writeln!(text, "{:MARGIN$}→ {next}", "").expect("a string takes every text");
+        writeln!(text, "{:MARGIN$}→ {}", "", wrapped(next, 2)).expect("a string takes every text");
     }
+}
+
+/// A text behind the margin and this indent, on as many lines as a terminal needs.
+fn wrapped(text: &str, indent: usize) -> String {
+    let indent = MARGIN + indent;
+    let (mut lines, mut used) = (String::new(), 0);
+    for word in printable(text).split(' ') {
+        let width = word.width();
+        if used > 0 && indent + used + 1 + width > WIDTH {
+            write!(lines, "\n{:indent$}", "").expect("a string takes every text");
+            used = 0;
+        } else if used > 0 {
+            lines.push(' ');
+            used += 1;
+        }
+        lines.push_str(word);
+        used += width;
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -222,6 +243,21 @@ mod tests {
 
         a run would fail (1 failed, 1 warning, 1 unknown, 1 skipped)
         "#);
+    }
+
+    #[test]
+    fn a_long_text_is_wrapped_behind_the_margin() {
+        let long = Check::new("latency", Verdict::Warning, "word ".repeat(30).trim())
+            .next("step ".repeat(20).trim());
+        let text = Checkup::new("u", 0, vec![long]).human();
+        let text = anstream::adapter::strip_str(&text).to_string();
+        assert!(text.lines().all(|line| line.width() <= WIDTH), "{text}");
+        assert_eq!((text.matches("word").count(), text.matches("step").count()), (30, 20));
+        let margin = " ".repeat(MARGIN);
+        assert!(
+            text.contains(&format!("\n{margin}word")) && text.contains(&format!("\n{margin}  step")),
+            "{text}"
+        );
     }
 
     #[test]

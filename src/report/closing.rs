@@ -12,7 +12,7 @@ use anstyle::{AnsiColor, Style};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::html;
-use super::removals::{REMOVALS, RemovalCounts, UNDO, Undo};
+use super::removals::{REMOVALS, RemovalCounts, UNDO};
 use super::results::{ERRORS, RESULTS, UNPROCESSED};
 use super::summary::{Amount, FILE, FailureClass, GrantCounts, RunState, Summary};
 use super::{shell_word, spoken};
@@ -121,9 +121,14 @@ pub fn verdict(summary: &Summary) -> String {
             format!("stopped early: {}{detail}", stopped.reason)
         }
         (RunState::Closed, None) => {
-            let parts =
-                [(failed, "failed"), (left, "unresolved"), (summary.guarded(), "held back by a guard")];
-            let mut parts = parts.into_iter().filter(|(amount, _)| amount.total() > 0);
+            let parts = [
+                (failed, ["failed", "failed"]),
+                (left, ["is unresolved", "are unresolved"]),
+                (summary.guarded(), ["was held back by a guard", "were held back by a guard"]),
+            ];
+            let parts = parts.into_iter().filter(|(amount, _)| amount.total() > 0);
+            let mut parts =
+                parts.map(|(amount, [one, many])| (amount, if amount.total() == 1 { one } else { many }));
             let Some((first, what)) = parts.next() else { return "done".to_owned() };
             let first = format!("done, but {} {what}", of_all(first, &all));
             let more = parts.map(|(part, what)| format!("{} {what}", amount(part)));
@@ -211,7 +216,11 @@ fn head(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
         (Some(shard), 0) => format!("run {}, shard {shard}", summary.run),
         (_, shards) => format!("{shards} shards"),
     };
-    writeln!(text, "{faint}{run}: {} of {}{faint:#}", rows(summary.rows), summary.roster)?;
+    let what = match undone(summary) {
+        Some(run) => format!("undoes run {run}"),
+        None => format!("{} of {}", rows(summary.rows), summary.roster),
+    };
+    writeln!(text, "{faint}{run}: {what}{faint:#}")?;
     writeln!(text, "{faint}{}{faint:#}", about(summary))?;
     if let Some(limit) = limit(summary) {
         writeln!(text, "{faint}{limit}{faint:#}")?;
@@ -247,7 +256,7 @@ pub fn strained(summary: &Summary) -> Vec<(String, String)> {
         let times =
             if *congestion_events == 1 { "once".to_owned() } else { format!("{congestion_events} times") };
         let what = format!("concurrency dropped to {window_min} and ended at {window_end}");
-        lines.push((format!("Houston throttled us {times}"), what));
+        lines.push((format!("Houston slowed this run {times}"), what));
     }
     if *retries_refused > 0 {
         let retries = counted(summary, &retries.to_string());
@@ -314,8 +323,10 @@ fn deployment_roles(text: &mut String, summary: &Summary, palette: &Palette) -> 
 fn removals(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
     let Some(counts) = summary.removals else { return Ok(()) };
     let RemovalCounts { extra, removed, held_back, kept, failed, unsettled, not_run } = counts;
+    let undone = undone(summary);
     if extra == 0 {
-        return writeln!(text, "\nno one had to be removed");
+        // An undo removes only people whom its run has added.
+        return if undone.is_some() { Ok(()) } else { writeln!(text, "\nno one had to be removed") };
     }
     let parts = [
         (held_back, "held back by a guard"),
@@ -331,11 +342,8 @@ fn removals(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt
         .collect();
     let style = if held_back + failed + unsettled + not_run > 0 { palette.warn } else { Style::new() };
     let people = if extra == 1 { "1 person".to_owned() } else { format!("{extra} people") };
-    writeln!(
-        text,
-        "\n{style}{people} not in the roster: {removed} removed{}{style:#}; see {REMOVALS}",
-        parts.concat()
-    )
+    let who = if undone.is_some() { "added by that run" } else { "not in the roster" };
+    writeln!(text, "\n{style}{people} {who}: {removed} removed{}{style:#}; see {REMOVALS}", parts.concat())
 }
 
 /// The classes of failures that fit into so many lines, the most frequent first, and how many others there
@@ -344,7 +352,7 @@ fn failures(summary: &Summary, palette: &Palette, room: usize) -> String {
     // Requests in flight are not failures of a run that continues.
     let shown = |class: &&FailureClass| summary.state != RunState::Going || class.status != Status::InDoubt;
     let classes: Vec<&FailureClass> = summary.failures.iter().filter(shown).collect();
-    let texts: Vec<String> = classes.iter().map(|class| failure(class, &summary.roster, palette)).collect();
+    let texts: Vec<String> = classes.iter().map(|class| failure(class, summary, palette)).collect();
     let all: usize = texts.iter().map(|text| lines(text)).sum();
     // A blank line before them, and one line about the others where there are some.
     let mut room = room.saturating_sub(if all < room { 1 } else { 2 });
@@ -360,21 +368,22 @@ fn failures(summary: &Summary, palette: &Palette, room: usize) -> String {
     let count: u64 = rest.iter().map(|class| class.count).sum();
     let others = match rest.len() {
         0 => String::new(),
-        1 => format!("{count} more of another kind: see {RESULTS}\n"),
-        kinds => format!("{count} more of {kinds} other kinds: see {RESULTS}\n"),
+        1 if count == 1 => format!("1 more row failed for another reason: see {RESULTS}\n"),
+        1 => format!("{count} more rows failed for another reason: see {RESULTS}\n"),
+        reasons => format!("{count} more rows failed for {reasons} other reasons: see {RESULTS}\n"),
     };
     if texts.is_empty() { String::new() } else { format!("\n{}{others}", texts[..kept].concat()) }
 }
 
 /// A class of failures: what, where, and what to do.
-fn failure(class: &FailureClass, roster: &str, palette: &Palette) -> String {
+fn failure(class: &FailureClass, summary: &Summary, palette: &Palette) -> String {
     let FailureClass { status, code, count, lines, texts, text: first } = &class.with_few();
     let (bad, is_one_text) = (palette.bad, texts.iter().all(|text| text == first));
     let code_of = code.as_ref().map_or_else(String::new, |code| format!(" ({code})"));
     let why = if is_one_text && !first.is_empty() { format!(": {first}") } else { String::new() };
     let title = cut(format!("{count} {status}{code_of}{why}"));
     let (what, rest) = title.split_at(format!("{count} {status}").len().min(title.len()));
-    let positions = lines.iter().map(|line| format!("{roster}:{line}"));
+    let positions = lines.iter().map(|line| format!("{}:{line}", summary.roster));
     let more = match count - lines.len() as u64 {
         0 => String::new(),
         more => format!(" and {more} more"),
@@ -387,7 +396,10 @@ fn failure(class: &FailureClass, roster: &str, palette: &Palette) -> String {
         let more = Some(format!(" {more}")).filter(|_| !more.is_empty());
         each.chain(more).map(|line| line + "\n").collect()
     };
-    format!("{bad}{what}{bad:#}{rest}\n{places}  {}\n", advice(code.as_ref()))
+    // A rehearsal cannot be resumed.
+    let advice = Some(advice(code.as_ref())).filter(|advice| !(summary.sandbox && advice.contains("resume")));
+    let advice = advice.map_or_else(String::new, |advice| format!("  {advice}\n"));
+    format!("{bad}{what}{bad:#}{rest}\n{places}{advice}")
 }
 
 /// Something to do after a run: a sentence, and the command that does it, if one does.
@@ -433,7 +445,7 @@ pub struct NextSteps {
     pub rest: Option<Step>,
     /// Fix what failed.
     pub failed: Option<Step>,
-    /// Undo removals and role changes.
+    /// Undo all changes.
     pub undo: Option<Step>,
 }
 
@@ -494,21 +506,21 @@ fn failed(summary: &Summary) -> Option<Step> {
     }
     let command = apply_command(&summary.folder.join(ERRORS), summary.allow_odd_addresses);
     // It would remove everyone whose row did not fail.
-    let but = if summary.removals.is_some() { ", but without --prune" } else { "" };
-    Some(Step::typed(format!("fix the rows in {ERRORS} and apply it with the same flags{but}"), command))
+    let but = if summary.removals.is_some() { ", but not --prune" } else { "" };
+    Some(Step::typed(
+        format!("fix the rows in {ERRORS} and apply it (add the flags of this run{but})"),
+        command,
+    ))
 }
 
 fn undo(summary: &Summary) -> Option<Step> {
-    let Undo { rows, removals, odd_addresses, .. } = summary.undo;
-    if rows == 0 || summary.sandbox {
+    let of_deployments = summary.deployment_roles.map_or(0, |roles| roles.set);
+    if summary.sandbox || summary.counts.of_kind(StatusKind::Changed) + of_deployments == 0 {
         return None;
     }
-    let command = apply_command(&summary.folder.join(UNDO), odd_addresses);
-    let changes = undoable(removals, rows - removals);
-    Some(Step::typed(
-        format!("to undo {changes}, with the same target flags"),
-        format!("{command} --update-roles"),
-    ))
+    let what = if undone(summary).is_some() { "reverse this undo" } else { "undo this run" };
+    let command = apply_saved(&summary.folder.join(undo_plan::UNDO));
+    Some(Step::typed(format!("to {what} (add its target flags)"), command))
 }
 
 fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Result {
@@ -538,7 +550,7 @@ fn next(text: &mut String, summary: &Summary, palette: &Palette) -> std::fmt::Re
     if left_out > 0 {
         writeln!(
             text,
-            "\n{UNDO} cannot restore {left_out} of the removed people: Houston gave no address or no role for them"
+            "\nno undo can restore {left_out} of the removed people: Houston gave no address or no role for them"
         )?;
     }
     let mut reports = vec![html::FILE, RESULTS, ERRORS, UNPROCESSED];
@@ -576,15 +588,14 @@ fn of_shards(summary: &Summary) -> Option<Step> {
     (!folders.is_empty()).then(|| Step::typed(words, commands.join("\n    ")))
 }
 
-/// What `undo.csv` takes back.
-fn undoable(removals: u64, roles: u64) -> String {
-    let roles_of =
-        |count| if count == 1 { "1 role change".to_owned() } else { format!("{count} role changes") };
-    match (removals, roles) {
-        (0, roles) => roles_of(roles),
-        (removals, 0) => removals_of(removals),
-        (removals, roles) => format!("{} and {}", removals_of(removals), roles_of(roles)),
-    }
+/// The run that this one undoes, if it undoes one.
+fn undone(summary: &Summary) -> Option<&str> {
+    undo_plan::undone_run(&summary.roster)
+}
+
+/// The command that applies a saved plan.
+pub fn apply_saved(plan: &Path) -> String {
+    format!("houston-onboard apply --plan {}", printable(&shell_word(plan)))
 }
 
 /// The command that applies a file of the run.
@@ -643,9 +654,9 @@ mod tests {
             let removals = Some(RemovalCounts { extra: 3, unsettled, failed, ..RemovalCounts::default() });
             verdict(&Summary { removals, ..summary(&fixture) })
         };
-        assert_eq!(with(0, 0), "done, but 1 of 2 rows unresolved");
-        assert_eq!(with(2, 0), "done, but 1 of 2 rows and 2 removals unresolved");
-        assert_eq!(with(2, 1), "done, but 1 removal failed, 1 row and 2 removals unresolved");
+        assert_eq!(with(0, 0), "done, but 1 of 2 rows is unresolved");
+        assert_eq!(with(2, 0), "done, but 1 of 2 rows and 2 removals are unresolved");
+        assert_eq!(with(2, 1), "done, but 1 removal failed, 1 row and 2 removals are unresolved");
     }
 
     #[test]
@@ -653,15 +664,15 @@ mod tests {
         let kept = (Status::RoleKept, Some(Cause::new(Code::GuardLastAdmin, "the last admin")));
         let summary = |ends: &[_]| summary(&Fixture::with(ends, None));
         let held = summary(&[kept.clone(), (Status::Added, None)]);
-        assert_eq!(verdict(&held), "done, but 1 of 2 rows held back by a guard");
+        assert_eq!(verdict(&held), "done, but 1 of 2 rows was held back by a guard");
         let coloured = render(&held, Paint::Coloured);
         let green = AnsiColor::Green.on_default().bold().to_string();
         assert!(!coloured.lines().next().expect("a line").contains(&green), "{coloured}");
         let removals = Some(RemovalCounts { extra: 17, held_back: 17, ..RemovalCounts::default() });
         let held = Summary { removals, ..held };
-        assert_eq!(verdict(&held), "done, but 1 of 2 rows and 17 removals held back by a guard");
+        assert_eq!(verdict(&held), "done, but 1 of 2 rows and 17 removals were held back by a guard");
         let failed = summary(&[kept, (Status::Rejected, None)]);
-        assert_eq!(verdict(&failed), "done, but 1 of 2 rows failed, 1 row held back by a guard");
+        assert_eq!(verdict(&failed), "done, but 1 of 2 rows failed, 1 row was held back by a guard");
         let wish = (Status::RoleKept, Some(Cause::new(Code::Protected, "covered by --protect")));
         assert_eq!(verdict(&summary(&[wish])), "done");
     }
@@ -680,14 +691,17 @@ mod tests {
         1 rejected (workspace_denied): =denied ␛[31mred␛]0;pwned␇ next�line
           team.csv:9
           the token's owner must be WORKSPACE_ADMIN there, or SYSTEM_ADMIN; then apply the rows again
-        3 more of 3 other kinds: see results.csv
+        3 more rows failed for 3 other reasons: see results.csv
 
         next:
           get a new token at https://app.example.com/token and put it into HOUSTON_API_TOKEN
           3 rows left. Resume the run (finished rows are not sent again):
             houston-onboard resume onboard-runs/20261123T154500Z-k3f9
-          then fix the rows in errors.csv and apply it with the same flags:
+          then fix the rows in errors.csv and apply it (add the flags of this run):
             houston-onboard apply onboard-runs/20261123T154500Z-k3f9/errors.csv
+
+        to undo this run (add its target flags):
+            houston-onboard apply --plan onboard-runs/20261123T154500Z-k3f9/undo.json
 
         reports in onboard-runs/20261123T154500Z-k3f9:
           report.html, results.csv, errors.csv, unprocessed.csv, undo.json, summary.json
@@ -710,7 +724,7 @@ mod tests {
         let throttled = render(&summary(&fixture), Paint::Plain);
         let more: Vec<_> = throttled.lines().filter(|line| !quiet.lines().any(|old| old == *line)).collect();
         insta::assert_snapshot!(more.join("\n"), @r"
-        Houston throttled us once: concurrency dropped to 9 and ended at 12
+        Houston slowed this run once: concurrency dropped to 9 and ended at 12
         the retry budget was exhausted: 41 requests were retried, 3 were not
         ");
         assert_eq!(throttled.lines().count(), quiet.lines().count() + 2);
@@ -755,6 +769,9 @@ mod tests {
 
           1 added, 1 unchanged
 
+        to undo this run (add its target flags):
+            houston-onboard apply --plan onboard-runs/20261123T154500Z-k3f9/undo.json
+
         reports in onboard-runs/20261123T154500Z-k3f9:
           report.html, results.csv, errors.csv, unprocessed.csv, undo.json, summary.json
         ");
@@ -788,7 +805,7 @@ mod tests {
           Houston or this tool does not accept the email address: correct it
 
         next:
-          fix the rows in errors.csv and apply it with the same flags:
+          fix the rows in errors.csv and apply it (add the flags of this run):
             houston-onboard apply onboard-runs/20261123T154500Z-k3f9/errors.csv
 
         reports in onboard-runs/20261123T154500Z-k3f9:
@@ -800,21 +817,58 @@ mod tests {
     fn nothing_suggests_to_prune_with_the_rows_that_failed_and_odd_addresses_stay_allowed() {
         let mut fixture = Fixture::with(&[(Status::Rejected, None)], None);
         let plain = render(&summary(&fixture), Paint::Plain);
-        assert!(plain.contains("with the same flags:") && !plain.contains("prune"), "{plain}");
+        assert!(plain.contains("(add the flags of this run):") && !plain.contains("prune"), "{plain}");
         fixture.history.header.settings.prune = Some(crate::record::journal::Prune::default());
         fixture.history.header.settings.allow_odd_addresses = true;
-        let mut summary = summary(&fixture);
-        summary.undo = Undo { rows: 3, removals: 1, left_out: 0, odd_addresses: true };
-        let text = render(&summary, Paint::Plain);
-        assert!(text.contains("with the same flags, but without --prune:\n"), "{text}");
+        let text = render(&summary(&fixture), Paint::Plain);
+        assert!(text.contains("(add the flags of this run, but not --prune):\n"), "{text}");
         assert!(text.contains("/errors.csv --allow-odd-addresses\n"), "{text}");
-        assert!(text.contains("/undo.csv --allow-odd-addresses --update-roles\n"), "{text}");
-        assert!(
-            text.contains("to undo 1 removal and 2 role changes, with the same target flags:\n"),
-            "{text}"
-        );
-        assert_eq!(undoable(0, 1), "1 role change");
-        assert_eq!(undoable(2, 0), "2 removals");
+    }
+
+    #[test]
+    fn every_run_that_changed_something_says_how_to_undo_it() {
+        let offered = |fixture: &Fixture| {
+            let step = NextSteps::of(&summary(fixture)).undo?;
+            assert!(step.command.is_some_and(|command| {
+                command == format!("houston-onboard apply --plan {}/undo.json", Fixture::shown().display())
+            }));
+            Some(step.words)
+        };
+        for (status, is_change) in [
+            (Status::Added, true),
+            (Status::Invited, true),
+            (Status::RoleUpdated, true),
+            (Status::Unchanged, false),
+            (Status::Rejected, false),
+        ] {
+            let mut fixture = Fixture::with(&[(status, None)], None);
+            let words = is_change.then(|| "to undo this run (add its target flags)".to_owned());
+            assert_eq!(offered(&fixture), words, "{status}");
+            fixture.history.header.sandbox = true;
+            assert_eq!(offered(&fixture), None, "a rehearsal is over");
+        }
+    }
+
+    #[test]
+    fn a_run_that_undoes_another_speaks_of_that_one() {
+        let mut fixture = Fixture::with(&[(Status::RoleUpdated, None)], None);
+        fixture.history.header.roster = format!("undo of {}", crate::report::fixture::RUN);
+        let removals = Some(RemovalCounts { extra: 198, removed: 198, ..RemovalCounts::default() });
+        let text = render(&Summary { removals, ..summary(&fixture) }, Paint::Plain);
+        assert!(text.contains(": undoes run 20261123T154500Z-k3f9\n"), "{text}");
+        assert!(text.contains("\n198 people added by that run: 198 removed; see removals.csv\n"), "{text}");
+        assert!(text.contains("\nto reverse this undo (add its target flags):\n"), "{text}");
+        assert!(!text.contains("roster"), "{text}");
+    }
+
+    #[test]
+    fn a_rehearsal_is_not_to_be_resumed() {
+        let doubt = (Status::InDoubt, Some(Cause::new(Code::InternalServerError, "Internal server error")));
+        let mut fixture = Fixture::with(&[doubt], None);
+        assert!(render(&summary(&fixture), Paint::Plain).contains("`resume` checks"));
+        fixture.history.header.sandbox = true;
+        let text = render(&summary(&fixture), Paint::Plain);
+        assert!(!text.contains("resume"), "{text}");
     }
 
     #[test]
@@ -868,7 +922,7 @@ mod tests {
         let codes = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
         let ends = codes.map(|code| (Status::Rejected, Some(Cause::new(Code::Other(code.to_owned()), ""))));
         let text = closing(&ends, None);
-        assert!(text.contains(" other kinds: see results.csv\n"), "{text}");
+        assert!(text.contains(" other reasons: see results.csv\n"), "{text}");
         assert!(lines(&text) <= LINES, "{text}");
         let long = format!("{}{}", "é例".repeat(200), "a b ".repeat(200));
         let ends =

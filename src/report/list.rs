@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::escape::json_pretty;
 use super::summary::{RunState, Summary};
 use crate::model::{Shard, printable};
-use crate::outcome::StatusKind;
+use crate::outcome::{ExitStatus, StatusKind};
 
 /// One folder among the runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -93,21 +93,29 @@ impl Listed {
         }
     }
 
-    /// Its state, in a few words.
-    fn ended(&self) -> String {
-        match (self.state, self.exit_status) {
-            (None, _) if self.is_older => "older format".to_owned(),
-            (None, _) => "unreadable".to_owned(),
-            (Some(RunState::Going), _) => "running".to_owned(),
-            (Some(RunState::BrokenOff), _) => "interrupted".to_owned(),
-            (Some(RunState::Closed), None) => "ended".to_owned(),
-            (Some(RunState::Closed), Some(status)) => format!("ended {status}"),
+    /// Its state, in a word or two.
+    fn ended(&self) -> &'static str {
+        let ended_with =
+            |statuses: &[ExitStatus]| statuses.iter().any(|status| self.exit_status == Some(status.code()));
+        match self.state {
+            None if self.is_older => "older format",
+            None => "unreadable",
+            Some(RunState::Going) => "running",
+            Some(RunState::BrokenOff) => "interrupted",
+            Some(RunState::Closed) if ended_with(&[ExitStatus::Interrupted, ExitStatus::Terminated]) => {
+                "interrupted"
+            }
+            Some(RunState::Closed) if self.left.is_some_and(|left| left > 0) => "rows left",
+            Some(RunState::Closed) if self.failed.is_some_and(|failed| failed > 0) => "rows failed",
+            Some(RunState::Closed) if ended_with(&[ExitStatus::Guard]) => "held back",
+            Some(RunState::Closed) => "done",
         }
     }
 
     /// What is wrong with it, or its target.
     fn last(&self) -> String {
-        let target = self.problem.as_deref().or(self.target.as_deref()).unwrap_or_default();
+        let target = self.target.as_deref().map(short_url);
+        let target = self.problem.as_deref().or(target).unwrap_or_default();
         let shard = self.shard.map(|shard| format!("shard {shard}"));
         let asides: Vec<String> = shard.into_iter().chain(self.note.clone()).collect();
         if asides.is_empty() { target.to_owned() } else { format!("{target} ({})", asides.join("; ")) }
@@ -117,8 +125,8 @@ impl Listed {
         let number = |number: Option<u64>| number.map_or_else(String::new, |number| number.to_string());
         [
             printable(&self.run).into_owned(),
-            self.started_at.map_or_else(String::new, |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()),
-            self.ended(),
+            self.ended().to_owned(),
+            number(self.exit_status.map(u64::from)),
             number(self.rows),
             number(self.failed),
             number(self.left),
@@ -127,10 +135,17 @@ impl Listed {
     }
 }
 
+/// The URL of a Houston without what all have in common, so that a line fits a terminal.
+fn short_url(url: &str) -> &str {
+    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).unwrap_or(url);
+    host.strip_suffix("/v1").unwrap_or(host)
+}
+
 /// The lines under their headings, for people.
 pub fn table(runs: &[Listed]) -> String {
-    const HEADINGS: [&str; 7] = ["RUN", "STARTED", "STATE", "ROWS", "FAILED", "LEFT", "TARGET"];
-    const NUMBERS: std::ops::Range<usize> = 3..6;
+    // The id of a run says when it began.
+    const HEADINGS: [&str; 7] = ["RUN", "STATE", "EXIT", "ROWS", "FAILED", "LEFT", "TARGET"];
+    const NUMBERS: std::ops::Range<usize> = 2..6;
     let lines: Vec<_> =
         std::iter::once(HEADINGS.map(str::to_owned)).chain(runs.iter().map(Listed::cells)).collect();
     let width = |column: usize| lines.iter().map(|line| line[column].width()).max().unwrap_or(0);
@@ -142,7 +157,8 @@ pub fn table(runs: &[Listed]) -> String {
             // What a formatter pads it counts in characters; some take two columns of a terminal.
             let padding = " ".repeat(width - cell.width());
             let (before, after) = if NUMBERS.contains(&column) { (&*padding, "") } else { ("", &*padding) };
-            write!(row, "{before}{cell}{after}  ").expect("a string takes every text");
+            let gap = if NUMBERS.contains(&column) && NUMBERS.contains(&(column + 1)) { " " } else { "  " };
+            write!(row, "{before}{cell}{after}{gap}").expect("a string takes every text");
         }
         text.push_str(row.trim_end());
         text.push('\n');
@@ -170,6 +186,7 @@ pub fn json(runs: &[Listed]) -> serde_json::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::Status;
     use crate::report::fixture::{Fixture, HOSTILE, RUN};
 
     fn runs() -> [Listed; 4] {
@@ -189,13 +206,34 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_ended_says_how() {
+        let mut run = Listed::new(
+            RUN,
+            &Summary::new(&Fixture::with(&[(Status::Added, None)], None).history, Fixture::shown(), Some(0)),
+        );
+        assert_eq!(run.ended(), "done");
+        (run.failed, run.exit_status) = (Some(1), Some(6));
+        assert_eq!(run.ended(), "rows failed");
+        (run.left, run.exit_status) = (Some(1), Some(8));
+        assert_eq!(run.ended(), "rows left");
+        for (status, word) in [(130, "interrupted"), (143, "interrupted")] {
+            run.exit_status = Some(status);
+            assert_eq!(run.ended(), word);
+        }
+        (run.failed, run.left, run.exit_status) = (Some(0), Some(0), Some(7));
+        assert_eq!(run.ended(), "held back");
+        let longest = Listed { left: Some(100), state: Some(RunState::BrokenOff), ..run };
+        assert!(table(&[longest]).lines().all(|line| line.width() <= 80), "{}", table(&[]));
+    }
+
+    #[test]
     fn people_get_a_table() {
         insta::assert_snapshot!(table(&runs()), @r"
-        RUN                           STARTED               STATE        ROWS  FAILED  LEFT  TARGET
-        20261123T154500Z-k3f9         2026-11-23 15:45:00Z  ended 4        13       2     3  https://houston.example.com/v1
-        20261123T154400Z-aaaa         2026-11-23 15:45:00Z  running        13       2     3  --sandbox
-        20261123T154300Z-aaaa         2026-11-23 15:45:00Z  interrupted    13       2     3  --sandbox
-        ␛[31mred␛]0;pwned␇ next�line                        unreadable                       no journal
+        RUN                           STATE        EXIT ROWS FAILED LEFT  TARGET
+        20261123T154500Z-k3f9         rows left       4   13      2    3  houston.example.com
+        20261123T154400Z-aaaa         running             13      2    3  --sandbox
+        20261123T154300Z-aaaa         interrupted         13      2    3  --sandbox
+        ␛[31mred␛]0;pwned␇ next�line  unreadable                          no journal
         ");
         assert_eq!(table(&[]).lines().count(), 1);
     }
@@ -206,9 +244,9 @@ mod tests {
             table(&[Listed::unreadable("東京", "no journal"), Listed::unreadable("tokyo", "no journal")]);
         assert_eq!(
             text,
-            "RUN    STARTED  STATE       ROWS  FAILED  LEFT  TARGET\n\
-             東京            unreadable                      no journal\n\
-             tokyo           unreadable                      no journal\n"
+            "RUN    STATE       EXIT ROWS FAILED LEFT  TARGET\n\
+             東京   unreadable                         no journal\n\
+             tokyo  unreadable                         no journal\n"
         );
     }
 

@@ -12,7 +12,7 @@ use crate::model::printable;
 use crate::plan::guard::{Limit, Refusal};
 use crate::plan::{Counts, Guard, Workspace};
 use crate::record::saved_plan::Moved;
-use crate::report::closing::resume_command;
+use crate::report::closing::{apply_saved, resume_command};
 use crate::report::log::Level;
 use crate::report::plan::summed_up;
 use crate::report::results::RESULTS;
@@ -20,6 +20,8 @@ use crate::roster::{Issues, Style};
 
 /// How many rows that have moved are listed.
 const SHOWN: usize = 20;
+/// What is before the digest of a saved plan.
+const DIGEST: &str = "digest: ";
 /// How many unfinished runs are listed.
 const UNFINISHED: usize = 3;
 
@@ -62,7 +64,12 @@ pub enum Notice<'n> {
     /// The removals beyond the limits are left out; these limits would allow them.
     RemovalsLeftOut(&'n [Limit]),
     /// Rows have changed since a plan was saved.
-    Moved(&'n [Moved]),
+    Moved {
+        /// What the roster is called; none if its lines are not those of a file.
+        roster: Option<&'n str>,
+        /// Which.
+        rows: &'n [Moved],
+    },
     /// A plan has been saved.
     PlanSaved {
         /// Its file.
@@ -359,7 +366,7 @@ impl Notice<'_> {
             | Self::Planning(_)
             | Self::Guard { .. }
             | Self::RemovalsLeftOut(_)
-            | Self::Moved(_)
+            | Self::Moved { .. }
             | Self::CreationUnanswered { .. }
             | Self::RunsFolder(_)
             | Self::OlderRun(_)
@@ -371,6 +378,15 @@ impl Notice<'_> {
                 | ReportNotice::NotRebuilt { .. },
             )
             | Self::HeldBack(_) => Level::Warning,
+        }
+    }
+
+    /// What `--quiet` leaves of it: what the command was asked for.
+    pub fn result(&self) -> Option<String> {
+        if let Self::PlanSaved { digest, .. } | Self::PlanKept { digest, .. } = self {
+            Some(format!("{DIGEST}{digest}"))
+        } else {
+            None
         }
     }
 
@@ -406,11 +422,9 @@ impl Notice<'_> {
                 let needed: Vec<_> = limits.iter().map(ToString::to_string).collect();
                 format!("skipping these removals; {} would allow them", needed.join(" "))
             }
-            Self::Moved(moved) => moved_rows(moved),
-            Self::PlanSaved { path, digest } => format!("plan saved to {}\ndigest: {digest}", shown(path)),
-            Self::PlanKept { path, digest } => {
-                format!("{} was saved before and is kept\ndigest: {digest}", shown(path))
-            }
+            Self::Moved { roster, rows } => moved_rows(*roster, rows),
+            Self::PlanSaved { path, digest } => saved(&format!("plan saved to {}", shown(path)), path, digest),
+            Self::PlanKept { path, digest } => saved(&format!("{} was saved before and is kept", shown(path)), path, digest),
             Self::PlanOpened { path, made_at, counts } => {
                 let made = made_at.strftime("%Y-%m-%d %H:%M UTC");
                 format!("plan {}, made {made}: {}", shown(path), summed_up(*counts))
@@ -441,6 +455,14 @@ impl Notice<'_> {
             Self::HeldBack(all) => all.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
         }
     }
+}
+
+/// The digest of a saved plan, and how to apply it.
+fn saved(what: &str, path: &Path, digest: &str) -> String {
+    let command = apply_saved(path);
+    format!(
+        "{what}\n{DIGEST}{digest}\nto apply exactly this plan (add the target flags of this command):\n    {command} --approve {digest}"
+    )
 }
 
 /// The newest of these runs with the commands that resume them, and how many others there are.
@@ -640,10 +662,13 @@ fn shown(path: &Path) -> String {
 }
 
 /// The first rows that have moved, a line each.
-fn moved_rows(moved: &[Moved]) -> String {
-    let line = |Moved { email, workspace, was, is_now }: &Moved| {
-        let place = workspace.as_deref().unwrap_or("no workspace");
-        printable(&format!("{email} in {place}: was {was}, is now {is_now}")).into_owned()
+fn moved_rows(roster: Option<&str>, moved: &[Moved]) -> String {
+    let line = |Moved { email, line, workspace, deployment, was, is_now }: &Moved| {
+        let position = roster.zip(*line).map_or_else(String::new, |(name, line)| format!("{name}:{line}: "));
+        let workspace = workspace.as_deref().unwrap_or("no workspace");
+        let deployment = deployment.as_ref().map_or_else(String::new, |name| format!(", deployment {name}"));
+        let text = format!("{position}{email} in {workspace}{deployment}: was {was}, is now {is_now}");
+        printable(&text).into_owned()
     };
     let mut lines: Vec<String> = moved.iter().take(SHOWN).map(line).collect();
     if moved.len() > SHOWN {
@@ -667,7 +692,6 @@ impl fmt::Display for HeldBack {
     }
 }
 
-/// Why a guard holds changes back, and what would let them through.
 /// Why a guard held something back, and what to do.
 pub(super) fn why_held_back(guard: Guard) -> &'static str {
     match guard {

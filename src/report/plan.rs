@@ -291,12 +291,13 @@ impl PlanReport<'_> {
         }
         let s = if mutations == 1 { "" } else { "s" };
         let read = if reads == 1 { "read" } else { "reads" };
-        let time = |seconds| spoken(Duration::from_secs(seconds));
+        // They are an estimate: no tenths of a second.
+        let time = |seconds| spoken(Duration::from_secs(seconds)).replace(".0s", "s");
         let time = match (seconds, seconds_most) {
             (_, 0) => String::new(),
-            (least, most) if least == most => format!(", {} at this rate", time(least)),
-            (0, most) => format!(", up to {}", time(most)),
-            (least, most) => format!(", {} to {}", time(least), time(most)),
+            (least, most) if least == most => format!("; takes {} at this rate", time(least)),
+            (0, most) => format!("; takes up to {}", time(most)),
+            (least, most) => format!("; takes {} to {}", time(least), time(most)),
         };
         let token = match token_seconds {
             None => String::new(),
@@ -374,14 +375,14 @@ pub(super) fn summed_up(counts: Counts) -> String {
         (deployment_roles, "deployment role to set", "deployment roles to set"),
         (remove, "to remove", "to remove"),
         (unchanged, "unchanged", "unchanged"),
-        (role_kept, "keeps the current role", "keep their current role"),
+        (role_kept, "role kept", "roles kept"),
         (held_back, "held back by a guard", "held back by a guard"),
         (extra_kept, "kept though not in the roster", "kept though not in the roster"),
         (already_invited, "already invited", "already invited"),
         (locked_out, "locked out beside an old invitation", "locked out beside old invitations"),
         (merged, "merged", "merged"),
         (invalid, "invalid", "invalid"),
-        (left_out, "skipped", "skipped"),
+        (left_out, "excluded by --only or --limit", "excluded by --only or --limit"),
         (rejected, "rejected", "rejected"),
         (gave_up, "could not be read", "could not be read"),
     ];

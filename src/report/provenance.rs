@@ -21,7 +21,8 @@ pub fn provenance(summary: &Summary) -> String {
     if let Some(journal) = &summary.journal {
         let (lines, head, folder) = (journal.lines, &journal.head, shell_word(&summary.folder));
         writeln!(text, "journal: {lines} lines, chain head {head}").expect("a string takes every text");
-        writeln!(text, "    houston-onboard report --verify {folder}").expect("a string takes every text");
+        writeln!(text, "to check it:\n    houston-onboard report --verify {folder}")
+            .expect("a string takes every text");
     }
     text
 }
@@ -44,7 +45,8 @@ mod tests {
         assert!(lines[0].starts_with("applied by ann@example.com, approved by Ben"), "{text}");
         assert!(text.chars().all(|c| c == '\n' || is_harmless(c)), "{text:?}");
         assert_eq!(lines[1], "journal: 41 lines, chain head 9f86d081");
-        assert_eq!(lines[2], "    houston-onboard report --verify onboard-runs/20261123T154500Z-k3f9");
+        assert_eq!(lines[2], "to check it:");
+        assert_eq!(lines[3], "    houston-onboard report --verify onboard-runs/20261123T154500Z-k3f9");
         (summary.caller, summary.approved_by, summary.journal) = (None, None, None);
         assert_eq!(provenance(&summary), "");
     }

@@ -18,7 +18,6 @@ use crate::record::folder::RunFolder;
 use crate::record::journal::{
     History, ItemEnd, JournalError, PlanLine, PlanSource, RunSettings, Undoing, Undone,
 };
-use crate::roster::is_odd_email;
 
 /// The name of the file with a line for everyone who was not in the roster.
 pub const REMOVALS: &str = "removals.csv";
@@ -166,7 +165,7 @@ pub fn write(
             removals.put(&record(&line, end))?;
         }
         let undoing = undone.of(&line, history);
-        counts.count(undoing, &line, is_extra(history, line.item));
+        counts.count(undoing);
         if undoing == Some(Undoing::PutBack) {
             undo.put(&put_back(&line, with_deployments))?;
         }
@@ -191,7 +190,7 @@ pub fn count(history: &History, plan: &dyn PlanSource) -> Result<Undo, JournalEr
     }
     for line in plan.lines()? {
         let line = line?;
-        counts.count(undone.of(&line, history), &line, is_extra(history, line.item));
+        counts.count(undone.of(&line, history));
     }
     Ok(counts)
 }
@@ -201,24 +200,15 @@ pub fn count(history: &History, plan: &dyn PlanSource) -> Result<Undo, JournalEr
 pub struct Undo {
     /// Removals and changes of roles in it.
     pub rows: u64,
-    /// How many of these are removals.
-    #[serde(skip)]
-    pub removals: u64,
     /// People who were removed and cannot be restored by it: they have no address, or an invitation
     /// without a known role.
     pub left_out: u64,
-    /// Whether it has addresses that a roster may have with `--allow-odd-addresses` only.
-    pub odd_addresses: bool,
 }
 
 impl Undo {
-    fn count(&mut self, undoing: Option<Undoing>, line: &PlanLine, is_extra: bool) {
+    fn count(&mut self, undoing: Option<Undoing>) {
         match undoing {
-            Some(Undoing::PutBack) => {
-                self.rows += 1;
-                self.removals += u64::from(is_extra);
-                self.odd_addresses |= is_odd_email(&line.email);
-            }
+            Some(Undoing::PutBack) => self.rows += 1,
             Some(Undoing::LeftOut) => self.left_out += 1,
             Some(Undoing::TakenAway) | None => {}
         }

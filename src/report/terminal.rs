@@ -73,6 +73,8 @@ struct Going {
     total: u64,
     tally: Tally,
     base: Tally,
+    /// What earlier processes of the run had changed when the phase began.
+    earlier: Tally,
     pause: Option<Pause>,
     meter: Meter,
     /// Whether it ends early, so that what is left is not done.
@@ -218,8 +220,9 @@ impl Progress {
         let total = total.saturating_sub(base.operations);
         let meter = Meter::new(since, tally.requests, work_done(phase, &tally, &base));
         let done = work_done(phase, &tally, &base);
-        let is_stopping = false;
-        self.going = Some(Going { phase, since, done, total, tally, base, pause: None, meter, is_stopping });
+        let (earlier, is_stopping) = (tally, false);
+        self.going =
+            Some(Going { phase, since, done, total, tally, base, earlier, pause: None, meter, is_stopping });
         match &mut self.surface {
             Surface::Silent => {}
             Surface::Plain(plain) => (plain.last, plain.tenths) = (Some(since), 0),
@@ -420,6 +423,7 @@ impl Going {
             total: self.total,
             tally: self.tally,
             base: self.base,
+            earlier: self.earlier,
             pause: self.pause,
             elapsed: now.saturating_duration_since(self.since),
             rate: self.meter.rate().filter(|_| counts_requests),

@@ -188,7 +188,7 @@ fn human(
     if !roster.is_usable() {
         return Ok(());
     }
-    let what = if summary.valid { "good" } else { "usable without its bad rows" };
+    let what = if summary.valid { "valid" } else { "usable without its bad rows" };
     writeln!(
         out,
         "{name} is {what}: {}, {}, {}",
@@ -222,7 +222,7 @@ fn counted(count: u64, what: &str) -> String {
 }
 
 fn markdown(summary: &Summary, issues: &[Issue], warnings: &[Issue], out: &mut impl Write) -> io::Result<()> {
-    let verdict = if summary.valid { "good" } else { "bad" };
+    let verdict = if summary.valid { "valid" } else { "invalid" };
     writeln!(out, "## {} is {verdict}\n", markdown_line(&format!("`{}`", summary.file)))?;
     writeln!(
         out,
@@ -309,7 +309,7 @@ mod tests {
         assert_eq!((err.as_str(), status), ("", 0));
         assert_eq!(
             out,
-            "r.csv is good: 2 rows, 1 person, 1 workspace name\n  1 row: merged (same as another row)\n  \
+            "r.csv is valid: 2 rows, 1 person, 1 workspace name\n  1 row: merged (same as another row)\n  \
              r.csv:3:1: the same as line 2, merged\n"
         );
     }

@@ -175,12 +175,12 @@ fn inspect(text: &str, odd: OddAddresses) -> Result<(), Complaint> {
     }
     if let Some(c) = text.chars().find(|c| c.is_whitespace()) {
         let name = match c {
-            ' ' => "a blank",
+            ' ' => "a space",
             '\n' | '\r' => "a line break",
             '\t' => "a tab",
-            _ => return Err(bad(text, &format!("it has a blank in it (U+{:04X})", u32::from(c)))),
+            _ => return Err(bad(text, &format!("it contains a space (U+{:04X})", u32::from(c)))),
         };
-        return Err(bad(text, &format!("it has {name} in it")));
+        return Err(bad(text, &format!("it contains {name}")));
     }
     if let Some(complaint) = look_alike(text) {
         return Err(complaint);
@@ -569,7 +569,7 @@ mod tests {
             ("ada@example..com", BadEmail, "extra dot"),
             ("ada@-example.com", BadEmail, "hyphen"),
             ("ada@exa_mple.com", BadEmail, "`_`"),
-            ("ada lovelace@example.com", BadEmail, "a blank"),
+            ("ada lovelace@example.com", BadEmail, "a space"),
             ("ada\n@example.com", BadEmail, "a line break"),
             ("a@b.example.com;c@example.com", BadEmail, "several"),
             ("a@b@example.com", BadEmail, "more than one"),

@@ -17,7 +17,7 @@ const AROUND: [char; 12] = [
 
 /// Signs between cells that are not delimiters unless the user says so, with their names.
 pub(super) const OTHERS: [(char, &str); 14] = [
-    (' ', "blanks"),
+    (' ', "spaces"),
     (':', "`:`"),
     ('^', "`^`"),
     ('~', "`~`"),
@@ -173,7 +173,7 @@ mod tests {
             (&["\"email\"", "\"role\""], 0, "quoted twice"),
             (&["email", "\\\"role\\\""], 1, "backslashes"),
             (&["\u{201C}email\u{201D}"], 0, "not treat as quotes"),
-            (&["email role workspace"], 0, "separated by blanks"),
+            (&["email role workspace"], 0, "separated by spaces"),
             (&["email:role"], 0, "separated by `:`"),
             (&["email\u{FF0C}role"], 0, "separated by full-width commas (U+FF0C)"),
             (&["email\u{1}role"], 0, "separated by the control character U+0001"),

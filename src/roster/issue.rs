@@ -84,7 +84,7 @@ kinds! {
     TextAfterQuote = "text_after_quote", Some(Code::TextAfterQuote);
     /// A backslash before a quote.
     BackslashQuote = "backslash_quote", Some(Code::BackslashQuote);
-    /// A blank before a quote.
+    /// A space before a quote.
     BlankBeforeQuote = "blank_before_quote", Some(Code::BlankBeforeQuote);
     /// A row, or the cells of one, in two pairs of quotes.
     QuotedTwice = "quoted_twice", Some(Code::QuotedTwice);

@@ -92,7 +92,7 @@ fn before_quote(raw: &[u8], cell: Cell) -> Option<(Cell, Complaint)> {
     let before = &text[..text.len() - rest.len()];
     let what = match before.chars().find(|&c| !c.is_whitespace()) {
         Some(c) => format!("U+{:04X}, which is invisible, comes before the quote", u32::from(c)),
-        None => "a blank comes before the quote".to_owned(),
+        None => "a space comes before the quote".to_owned(),
     };
     let message = format!("{what}: a quoted cell must begin right after the delimiter");
     Some((cell, Complaint::new(IssueKind::BlankBeforeQuote, message).hint("delete what is before the quote")))

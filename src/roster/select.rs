@@ -161,7 +161,7 @@ pub enum BadPattern {
     #[error("a pattern is empty")]
     Empty,
     /// A blank in the middle.
-    #[error("a pattern has no blanks; several patterns are separated by commas")]
+    #[error("a pattern has no spaces; several patterns are separated by commas")]
     Blank,
     /// A sign that no address has.
     #[error(

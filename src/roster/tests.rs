@@ -575,7 +575,7 @@ fn a_fault_of_every_row_is_said_once() {
     for (row, part) in [
         ("a@example.com\tviewer\tF", "by tabs"),
         ("\"a@example.com\";\"viewer\";\"F\"", "by semicolons"),
-        ("a@example.com viewer F", "by blanks"),
+        ("a@example.com viewer F", "by spaces"),
         ("a@example.com:viewer:F", "by `:`"),
         ("a@example.com^viewer^F", "by `^`"),
         ("a@example.com\u{FF0C}viewer\u{FF0C}F", "by full-width commas (U+FF0C)"),

@@ -414,7 +414,7 @@ fn no_address(text: &str) -> Option<String> {
         return Some(format!("it has the invisible character U+{:04X} in it", u32::from(c)));
     }
     if text.contains(char::is_whitespace) {
-        return Some("it has a blank in it".to_owned());
+        return Some("it contains a space".to_owned());
     }
     match text.rsplit_once('@') {
         None => Some("it has no `@`".to_owned()),
@@ -478,7 +478,7 @@ mod tests {
                 ":1:1: the file has no header row: the first row has the address \"a@x.org\"",
             ),
             ("email:role:workspace\n", ":1:1: the header is separated by colons"),
-            ("email role workspace\n", ":1:1: the header is separated by blanks"),
+            ("email role workspace\n", ":1:1: the header is separated by spaces"),
             ("\"email,role,workspace\"\n", ":1:1: the whole line is one quoted cell"),
             ("Members\nemail,role,workspace\n", ":2:1: the header begins here"),
             (
@@ -507,7 +507,7 @@ mod tests {
             ("a@x.org,viewer", ":2:1: the row has 2 cells, the header has 3"),
             ("a@x.org,viewer,F,,junk", ":2:19: the row has 5 cells, the header has 3"),
             ("\"a@x.org,viewer,F\"", ":2:1: the whole row is one quoted cell"),
-            ("a@x.org viewer F", ":2:1: the row is separated by blanks, the header by commas"),
+            ("a@x.org viewer F", ":2:1: the row is separated by spaces, the header by commas"),
             ("a@x.org|viewer|F", ":2:1: the row is separated by bars, the header by commas"),
             ("\"\"\"a@x.org\"\"\",viewer,F", ":2:1: the cell is quoted twice"),
             ("a.x.org,viewer,F", ":2:1: \"a.x.org\" is not an email address: it has no `@`"),

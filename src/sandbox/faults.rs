@@ -15,31 +15,38 @@ use super::switches::duration;
 /// The grammar and every name, for help texts.
 pub const FAULTS_HELP: &str = "\
 Comma-separated rules: [read:|write:|all:]NAME=WHEN[:DURATION]
-WHEN is a share (2%), a request number counted from 1 (#7, #7-12), or a text the body must contain (@ana@example.com).
-A rule is for all requests, those marked (writes) for mutations only, unless a prefix says otherwise.
+WHEN is a share (2%), a request number counted from 1 (#7, #7-12), or a
+text the body must contain (@ana@example.com).
+A rule is for all requests, those marked (writes) for mutations only,
+unless a prefix says otherwise.
 Before anything is applied:
-  429        too many requests, Retry-After in seconds (default 1s)
-  429-date   the same, Retry-After as an HTTP date
+  429           too many requests, Retry-After in seconds (default 1s)
+  429-date      the same, Retry-After as an HTTP date
   502 503 504   a gateway's HTML page
-  html       an HTML page with status 200, as of a login proxy
-  foreign    JSON with status 200 that is not GraphQL
-  ise        INTERNAL_SERVER_ERROR as a GraphQL error
+  html          an HTML page with status 200, as of a login proxy
+  foreign       JSON with status 200 that is not GraphQL
+  ise           INTERNAL_SERVER_ERROR as a GraphQL error
   reset-before  the connection is closed
 After the mutation was applied:
-  timeout    no answer; 504 after the gateway's patience (default 10m)
-  late       (writes) applied at once, answered after the time (default 2s)
-  reset      the connection is closed
-  truncated  the answer breaks off half way
-  502-after 503-after 504-after   (writes) a gateway's HTML page
-  ise-after  (writes) INTERNAL_SERVER_ERROR as a GraphQL error
+  timeout       no answer; 504 after the gateway's patience (default 10m)
+  late          (writes) applied at once, answered later (default 2s)
+  reset         the connection is closed
+  truncated     the answer breaks off half way
+  502-after     (writes) a gateway's HTML page
+  503-after     (writes) the same
+  504-after     (writes) the same
+  ise-after     (writes) INTERNAL_SERVER_ERROR as a GraphQL error
 Neither:
-  lag        (writes) applied and answered after the time (default 2s)
-  lie        (writes) success is answered, nothing is applied
-  slow       slow=p95:3s: latency, exponential, with this percentile (all requests; read: and write: work)
-  limit      an unannounced limit: limit=12 requests in flight, limit=50/s or 300/m (at once: a tenth of
-             a second's worth); what is above gets a 429 at once, without Retry-After unless limit=12:2s
-  token-dies token-dies=500: after so many requests with a user's token the tokens of users are dead;
-             token-dies=30s: after that time";
+  lag           (writes) applied and answered later (default 2s)
+  lie           (writes) success is answered, nothing is applied
+  slow          slow=p95:3s: exponential latency with this percentile;
+                all requests, unless there is a prefix
+  limit         an unannounced limit: limit=12 requests in flight, or
+                limit=50/s or 300/m (at once: a tenth of a second's
+                worth). Above it, a 429 at once, without Retry-After
+                unless limit=12:2s
+  token-dies    token-dies=500: the tokens of users are dead after so
+                many requests with one; token-dies=30s: after that time";
 
 /// A fault text that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -7,7 +7,7 @@
 //! mistake made on both sides must not cancel out.
 //!
 //! Everything that happens by chance is drawn from one seed, request by request in the order of
-//! arrival. Faults are described in [`FAULTS_HELP`], switches in [`SWITCH_NAMES`], the state file
+//! arrival. Faults are described in [`FAULTS_HELP`], switches in [`switches_help`], the state file
 //! in [`state`].
 //!
 //! What is not known of the real server is assumed, and marked as such where it is written:
@@ -67,7 +67,7 @@ pub use pages::Delivery;
 pub use profile::{Database, DeadToken, Model, Profile, Readers, Refusal, Style, UnknownName};
 pub use schema::schema;
 pub use state::{Role, State};
-pub use switches::{SWITCH_NAMES, SwitchError, Switches, Version};
+pub use switches::{SwitchError, Switches, Version, switches_help};
 pub use tokens::{SERVICE_ACCOUNT_KEY, Tokens};
 pub use world::{DuplicateBinding, DuplicateInvite};
 

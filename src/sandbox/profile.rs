@@ -11,12 +11,12 @@ use std::str::FromStr;
 pub struct UnknownName {
     name: String,
     what: &'static str,
-    known: &'static str,
+    known: String,
 }
 
 impl UnknownName {
-    pub(super) fn new(name: &str, what: &'static str, known: &'static str) -> Self {
-        Self { name: name.to_owned(), what, known }
+    pub(super) fn new(name: &str, what: &'static str, known: impl Into<String>) -> Self {
+        Self { name: name.to_owned(), what, known: known.into() }
     }
 }
 

@@ -145,17 +145,56 @@ impl Default for Switches {
     }
 }
 
-/// The names [`Switches::set`] knows, for help texts.
-pub const SWITCH_NAMES: &str = "style (as2, as3, as4), refusal (forbidden, shield), \
-dead-token (forbidden, inside, refresh), database (prisma1, prisma2), readers of members and invitations (all, members, \
-system), system-reads-invites, any-case (in addresses), version (text or null), \
-add-user-non-null, deployment-roles, introspection, batch, body-limit (bytes), check-window (duration), \
-narrow-bindings, cursor-inclusive, max-take, max-take-error, first-page (0 or 1), pending-in-users, \
-pending-in-invites, user-management, scim, local-auth, sso, smtp, concurrency-cap (0: none), error-extras, \
-now (RFC 3339), threads; the others take true or false";
+/// What [`Switches::set`] knows: names, and their values unless these are true and false.
+const SWITCHES: [(&str, &str); 30] = [
+    ("style", "as2, as3, as4"),
+    ("refusal", "forbidden, shield"),
+    ("dead-token", "forbidden, inside, refresh"),
+    ("database", "prisma1, prisma2"),
+    ("readers", "who lists members and invitations: all, members, system"),
+    ("system-reads-invites", ""),
+    ("any-case", "whether an address matches in any case"),
+    ("version", "what Houston says: a text, or null"),
+    ("add-user-non-null", ""),
+    ("deployment-roles", ""),
+    ("introspection", ""),
+    ("batch", ""),
+    ("body-limit", "bytes"),
+    ("check-window", "a duration"),
+    ("narrow-bindings", ""),
+    ("cursor-inclusive", ""),
+    ("max-take", "a number"),
+    ("max-take-error", ""),
+    ("first-page", "0, 1"),
+    ("pending-in-users", ""),
+    ("pending-in-invites", ""),
+    ("user-management", ""),
+    ("scim", ""),
+    ("local-auth", ""),
+    ("sso", ""),
+    ("smtp", ""),
+    ("concurrency-cap", "a number; 0 is none"),
+    ("error-extras", ""),
+    ("now", "an RFC 3339 time"),
+    ("threads", "a number"),
+];
+
+/// The names of the switches, for an error.
+fn switch_names() -> String {
+    SWITCHES.map(|(name, _)| name).join(", ")
+}
+
+/// The switches for help texts, one a line.
+pub fn switches_help() -> String {
+    let line = |(name, values): &(&str, &str)| {
+        let values = if values.is_empty() { "true, false" } else { values };
+        format!("\n  {name:<21} {values}")
+    };
+    SWITCHES.iter().map(line).collect()
+}
 
 impl Switches {
-    /// Sets one switch from `name=value`; [`SWITCH_NAMES`] lists them.
+    /// Sets one switch from `name=value`; `SWITCHES` lists them.
     pub fn set(&mut self, assignment: &str) -> Result<(), SwitchError> {
         let (name, value) =
             assignment.split_once('=').ok_or_else(|| SwitchError::Form(assignment.to_owned()))?;
@@ -202,7 +241,7 @@ impl Switches {
             "error-extras" => self.error_extras = yes_no()?,
             "now" => self.now = Some(value.parse().map_err(|_| bad("an RFC 3339 time"))?),
             "threads" => self.threads = size()?.max(1),
-            _ => return Err(UnknownName::new(name, "switch", SWITCH_NAMES).into()),
+            _ => return Err(UnknownName::new(name, "switch", switch_names()).into()),
         }
         Ok(())
     }
@@ -331,7 +370,7 @@ mod tests {
         ] {
             switches.set(assignment).unwrap_or_else(|error| panic!("{assignment}: {error}"));
             let name = assignment.split('=').next().unwrap();
-            assert!(SWITCH_NAMES.contains(name), "{name} is not in the help");
+            assert!(SWITCHES.iter().any(|(known, _)| *known == name), "{name} is not in the help");
         }
         assert_eq!(switches.check_window, Duration::from_millis(5));
         assert_eq!(switches.version, Version::Null);

@@ -13,7 +13,7 @@ const DELIMITERS: [(char, &str); 4] = [('|', "bars"), ('\t', "tabs"), (';', "sem
 
 /// Separators that no file is read by, with what they are called.
 const OTHERS: [(char, &str); 5] = [
-    (' ', "blanks"),
+    (' ', "spaces"),
     (':', "colons"),
     ('^', "`^`"),
     ('\u{ff0c}', "full-width commas (U+FF0C)"),
@@ -219,7 +219,7 @@ impl<'a> Reader<'a> {
         }
         if inner.starts_with('"') {
             let before = text[..text.len() - inner.len()].chars().find(|c| !c.is_whitespace());
-            let what = before.map_or("a blank".to_owned(), |c| format!("U+{:04X}", u32::from(c)));
+            let what = before.map_or("a space".to_owned(), |c| format!("U+{:04X}", u32::from(c)));
             let rule = "a quoted cell must begin right after the delimiter";
             return Err(position.wrong(format!("{what} comes before the quote: {rule}")));
         }
@@ -364,7 +364,7 @@ mod tests {
             ("\"b@example.com\"\u{200b},admin,T", ":2:16", "200b"),
             ("b,admin,\"T\nval@example.com,viewer,T", ":2:9", "not closed"),
             ("b,admin,\"T\n\"x", ":3:2", "\"x\" follows"),
-            ("b,admin, \"T\"", ":2:9", "a blank comes before the quote"),
+            ("b,admin, \"T\"", ":2:9", "a space comes before the quote"),
             ("b,admin,\u{200b}\"T\"", ":2:9", "U+200B comes before"),
             ("b,admin,\\\"T\\\"", ":2:9", "backslash"),
             ("b,admin,\"T \\\"a\\\" b\"", ":2:9", "backslash"),

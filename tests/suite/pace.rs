@@ -56,7 +56,7 @@ fn a_limit_that_nobody_tells_of_is_hardly_ever_exceeded() {
         assert_eq!(summary["requests"], requests);
         assert_eq!(summary["retries"], refused, "{limit}: what is refused is sent again");
         assert!(summary["congestion_events"].as_u64().unwrap() > 0, "{summary}");
-        assert!(run.stdout.contains("Houston throttled us"), "{}", run.stdout);
+        assert!(run.stdout.contains("Houston slowed this run"), "{}", run.stdout);
     }
 }
 

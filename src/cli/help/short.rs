@@ -29,6 +29,7 @@ pub fn options(command: &str) -> &'static [&'static str] {
         ],
         "apply" => &[
             "plan",
+            "approve",
             "url",
             "domain",
             "context",
@@ -53,6 +54,15 @@ pub fn options(command: &str) -> &'static [&'static str] {
         "config show" | "version" => &["format"],
         "man" => &["out"],
         // completions, config, help, template: only general ones.
+        _ => &[],
+    }
+}
+
+/// The options of a command that help does not offer: it takes them only to say why they cannot be used.
+pub fn refused(command: &str) -> &'static [&'static str] {
+    match command {
+        // A rehearsal cannot be resumed.
+        "resume" => &["sandbox", "sandbox-state", "sandbox-profile", "faults", "seed"],
         _ => &[],
     }
 }

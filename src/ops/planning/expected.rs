@@ -8,7 +8,7 @@ use crate::model::{ItemId, Shard, WorkspaceId, email_key, printable};
 use crate::ops::failure::Failure;
 use crate::ops::session::Session;
 use crate::outcome::{Code, ExitStatus};
-use crate::plan::{Account, Action, Counts};
+use crate::plan::{Account, Action, Counts, Workspace};
 use crate::record::journal::{Origin, PlanLine};
 use crate::record::saved_plan::{Against, moved};
 use crate::report::notices::Notice;
@@ -75,23 +75,31 @@ impl Expected {
     }
 }
 
-/// Compares the present with a saved plan; gives notice of what has changed.
+/// Compares the present with a saved plan; gives notice of what has changed. `roster` is what the roster is called.
 ///
 /// # Errors
 /// Something has (9).
 pub fn fits(
     expected: &Expected,
     now: impl Iterator<Item = PlanLine>,
+    (roster, workspaces): (&str, &[Workspace]),
     session: &Session,
 ) -> Result<(), Failure> {
     let Expected { lines: then, undo, .. } = expected;
     let against = if *undo { Against::Deeds } else { Against::Everything };
-    let moved = moved(then, now, against);
+    let mut moved = moved(then, now, against);
     let count = moved.len();
     if count == 0 {
         return Ok(());
     }
-    session.notices.give(&Notice::Moved(&moved));
+    for id in moved.iter_mut().filter_map(|moved| moved.workspace.as_mut()) {
+        let label =
+            workspaces.iter().find(|known| known.id.as_str() == id).and_then(|known| known.label.clone());
+        label.into_iter().for_each(|label| *id = label);
+    }
+    // The roster of an undo plan is no file.
+    let roster = Some(roster).filter(|_| !undo);
+    session.notices.give(&Notice::Moved { roster, rows: &moved });
     let rows = if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
     let (of, url) = (then.len(), printable(&session.url));
     Err(if *undo {

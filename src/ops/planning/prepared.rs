@@ -97,7 +97,8 @@ impl PreparedPlan {
         let guard = prepared.guard(settings);
         session.show(&Event::Planned { counts, changes, guard }, progress);
         if let Some(expected) = input.expected.take() {
-            fits(&expected, prepared.lines(&input.roster), session)?;
+            let names = (&*input.name, &*prepared.plan.workspaces);
+            fits(&expected, prepared.lines(&input.roster), names, session)?;
             expected.check_counts(&counts)?;
         }
         if prepared.counts.add + prepared.counts.renew > 0 {

@@ -141,7 +141,7 @@ fn at(path: &Path) -> Option<RunFolder> {
 }
 
 /// Whether a name has the form of [`super::new_id`].
-pub(super) fn is_id(name: &str) -> bool {
+pub(in crate::record) fn is_id(name: &str) -> bool {
     let form = |(place, byte): (usize, u8)| match place {
         8 => byte == b'T',
         15 => byte == b'Z',

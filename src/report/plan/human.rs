@@ -8,7 +8,7 @@ use super::items::{PlannedItem, why};
 use super::{Detail, LimitsNeeded, PlanReport, SHOWN, summed_up};
 use crate::model::{ItemId, printable};
 use crate::plan::guard::OnGuard;
-use crate::plan::{Action, Decision, Phase, role_name};
+use crate::plan::{Action, Decision, Phase, Reason, role_name};
 
 /// The lists of a workspace, in their order: the items of a phase, with one mark or with any.
 const LISTS: [(Phase, Option<&str>); 7] = [
@@ -79,6 +79,10 @@ impl PlanReport<'_> {
             Decision::Change(action @ (Action::SetRole { .. } | Action::Remove(_))) => {
                 let (from, to) = (action.from().map(role), action.level().map(role));
                 format!("{} -> {}", role_name(from), role_name(to))
+            }
+            Decision::Keep(Reason::RoleKept(_)) => {
+                let wanted = role_name(item.wanted.map(role));
+                format!("{} (file: {wanted}; --update-roles changes it)", printable(&why()))
             }
             Decision::Change(Action::Replace { .. }) | Decision::Keep(_) => printable(&why()).into_owned(),
         };

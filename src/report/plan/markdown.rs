@@ -132,7 +132,7 @@ mod tests {
         # Plan for r\|1.csv on `https://houston.example.com/v1` (Houston 2.1.0)
 
         Total: 1 to add, 1 role to change, 1 unchanged, 1 rejected.
-        2 mutations and about 2 reads, 1m 35s at this rate; the token is valid for another 3h 00m.
+        2 mutations and about 2 reads; takes 1m 35s at this rate; the token is valid for another 3h 00m.
 
         ## Data \| &lt;b> # all (ck1): 1 to add, 1 role to change, 1 unchanged
 

@@ -126,6 +126,8 @@ pub(super) struct Figures {
     pub(super) tally: Tally,
     /// What earlier phases came to.
     pub(super) base: Tally,
+    /// What earlier processes of the run had changed when the phase began.
+    pub(super) earlier: Tally,
     /// How long Houston wants to be left alone.
     pub(super) pause: Option<Pause>,
     /// Since the phase began.
@@ -181,7 +183,7 @@ impl Figures {
     /// What became of the items of the phase.
     fn counts(&self) -> Vec<Part> {
         let (tally, base) = (&self.tally, &self.base);
-        let of = |status| tally.of(status).saturating_sub(base.of(status));
+        let of = |status| tally.of(status).saturating_sub(base.of(status).max(self.earlier_of(status)));
         let shown = |status: &Status| match status.kind() {
             StatusKind::Changed | StatusKind::AsItWas | StatusKind::Unresolved => true,
             StatusKind::Failed | StatusKind::NotTried => false,
@@ -195,7 +197,20 @@ impl Figures {
             (Rank::Last, "waiting for read-back".to_owned(), tally.unproven),
         ];
         let all = statuses.chain(others).filter(|(.., count)| *count > 0);
-        all.map(|(rank, word, count)| Part::new(rank, format!("{word} {count}"))).collect()
+        let counts = all.map(|(rank, word, count)| Part::new(rank, format!("{word} {count}")));
+        counts.chain(self.changed_earlier()).collect()
+    }
+
+    /// How many items had this status before the run was resumed.
+    fn earlier_of(&self, status: Status) -> u64 {
+        if status.kind() == StatusKind::Changed { self.earlier.of(status) } else { 0 }
+    }
+
+    /// How many changes of the phase were made before the run was resumed.
+    fn changed_earlier(&self) -> Option<Part> {
+        let own = |status| self.earlier_of(status).saturating_sub(self.base.of(status));
+        let count: u64 = Status::ALL.into_iter().map(own).sum();
+        (count > 0).then(|| Part::new(Rank::Last, format!("{count} done before")))
     }
 
     /// How fast it goes, and what holds it up.
@@ -297,6 +312,7 @@ mod tests {
             total: 5000,
             tally,
             base: Tally::default(),
+            earlier: Tally::default(),
             pause: None,
             elapsed: Duration::from_secs(62),
             rate: Some(19.84),
@@ -378,6 +394,17 @@ mod tests {
         let mut later = figures;
         later.tally.count(Status::Removed);
         insta::assert_snapshot!(later.end(), @"removals: 1200/5000 (24 %), removed 1, took 1m 02s");
+    }
+
+    #[test]
+    fn a_resumed_run_counts_what_it_does_itself() {
+        let mut earlier = Tally::default();
+        (0..43).for_each(|_| earlier.count(Status::Added));
+        earlier.count(Status::Unchanged);
+        let mut tally = earlier;
+        (0..155).for_each(|_| tally.count(Status::Added));
+        let figures = Figures { done: 155, total: 155, tally, earlier, ..figures() };
+        insta::assert_snapshot!(figures.end(), @"members: 155/155 (100 %), added 155, unchanged 1, 43 done before, took 1m 02s");
     }
 
     #[test]

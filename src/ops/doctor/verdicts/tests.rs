@@ -93,22 +93,29 @@ fn a_good_target_reads_like_this() {
 
         ok       name             houston.example.com resolves
         ok       connection       the port accepts connections
-        ok       TLS              the certificate is trusted; its expiry date was not checked
+        ok       TLS              the certificate is trusted; its expiry date was not
+                                  checked
         ok       Houston          GraphQL answers at https://houston.example.com/v1
         ok       token            a user's token (JWT)
-        ok       token life       expires at 2026-11-23 17:45:00 UTC, in 2h, by this machine's clock
+        ok       token life       expires at 2026-11-23 17:45:00 UTC, in 2h, by this
+                                  machine's clock
         ok       caller           Houston accepts the token: me@example.com
         ok       rights           can add people to every workspace (system admin)
         ok       version          2.1.0
-        ok       offers           paged member lists: yes, role upsert: yes, Teams: yes (from its version)
+        ok       offers           paged member lists: yes, role upsert: yes, Teams: yes
+                                  (from its version)
         ok       bypassInvite     people can be added without an email
-        ok       repeats          Houston refuses a repeated add, so a lost answer costs little
+        ok       repeats          Houston refuses a repeated add, so a lost answer costs
+                                  little
         ok       login            single sign-on: new people log in with it
         ok       mail             Houston can send email, so --send-invites works
-        unknown  user management  a client cannot see whether it is off; if it is, Houston refuses the first add (`user_management_off`)
-        unknown  SCIM             a client cannot see whether it is on; if it is, Houston refuses to add new people (`scim_managed`)
+        unknown  user management  a client cannot see whether it is off; if it is,
+                                  Houston refuses the first add (`user_management_off`)
+        unknown  SCIM             a client cannot see whether it is on; if it is,
+                                  Houston refuses to add new people (`scim_managed`)
         ok       clock            this machine's clock agrees with the server's
-        ok       latency          4 answers: first 80 ms including the connection, then median 25 ms and maximum 30 ms
+        ok       latency          4 answers: first 80 ms including the connection, then
+                                  median 25 ms and maximum 30 ms
 
         ready to run (2 unknown)
         exit status 0
@@ -121,13 +128,16 @@ fn a_name_that_is_not_found_reads_like_this() {
     insta::assert_snapshot!(text(&silent(Fault::Unsent { cause: UnsentCause::Name, text: text_of_dns })), @r#"
         https://houston.example.com/v1
 
-        failed   name             cannot resolve houston.example.com: failed to lookup address information
-                                  → check the name for typos, and that this machine's DNS resolves it (VPN?)
+        failed   name             cannot resolve houston.example.com: failed to lookup
+                                  address information
+                                  → check the name for typos, and that this machine's
+                                    DNS resolves it (VPN?)
         skipped  connection       no connection was attempted
         skipped  TLS              no connection
         skipped  Houston          no connection
         ok       token            a user's token (JWT)
-        ok       token life       expires at 2026-11-23 17:45:00 UTC, in 2h, by this machine's clock
+        ok       token life       expires at 2026-11-23 17:45:00 UTC, in 2h, by this
+                                  machine's clock
         skipped  caller           no connection
         skipped  rights           no connection
         skipped  version          no connection
@@ -162,27 +172,45 @@ fn a_dead_token_reads_like_this() {
 
         ok       name             houston.example.com resolves
         ok       connection       the port accepts connections
-        ok       TLS              the certificate is trusted; its expiry date was not checked
+        ok       TLS              the certificate is trusted; its expiry date was not
+                                  checked
         ok       Houston          GraphQL answers at https://houston.example.com/v1
         ok       token            a user's token (JWT)
-        failed   token life       expired at 2026-11-23 15:44:00 UTC, by this machine's clock
-                                  → get a new token: log in again, copy one from https://app.<your domain>/token, or use a service account's key
-        failed   caller           Houston does not accept the token: You do not have the appropriate permissions for that
-                                  → get a new token: log in again, copy one from https://app.<your domain>/token, or use a service account's key
+        failed   token life       expired at 2026-11-23 15:44:00 UTC, by this machine's
+                                  clock
+                                  → get a new token: log in again, copy one from
+                                    https://app.<your domain>/token, or use a service
+                                    account's key
+        failed   caller           Houston does not accept the token: You do not have the
+                                  appropriate permissions for that
+                                  → get a new token: log in again, copy one from
+                                    https://app.<your domain>/token, or use a service
+                                    account's key
         skipped  rights           the caller is unknown
         ok       version          0.23.9
-        warning  offers           paged member lists: no, role upsert: no, Teams: no (from its version)
-                                  → nothing to do; the tool reads each workspace in one request, which is slow for large ones
-        warning  bypassInvite     this version emails everyone who is added: `apply` will refuse to run (5)
-                                  → pass --send-invites to allow the emails, or upgrade to Houston 0.25.3 or later
-        unknown  repeats          it is not known how this version handles a repeated add: after a lost answer the tool waits (--settle), unless it has seen Houston refuse one
-        warning  login            local passwords only: new people added without an invitation email could never log in, so `apply` will refuse to run (5)
-                                  → pass --send-invites, or --bypass-local if everyone already has an account
+        warning  offers           paged member lists: no, role upsert: no, Teams: no
+                                  (from its version)
+                                  → nothing to do; the tool reads each workspace in one
+                                    request, which is slow for large ones
+        warning  bypassInvite     this version emails everyone who is added: `apply`
+                                  will refuse to run (5)
+                                  → pass --send-invites to allow the emails, or upgrade
+                                    to Houston 0.25.3 or later
+        unknown  repeats          it is not known how this version handles a repeated
+                                  add: after a lost answer the tool waits (--settle),
+                                  unless it has seen Houston refuse one
+        warning  login            local passwords only: new people added without an
+                                  invitation email could never log in, so `apply` will
+                                  refuse to run (5)
+                                  → pass --send-invites, or --bypass-local if everyone
+                                    already has an account
         ok       mail             Houston can send email, so --send-invites works
         ok       user management  this version cannot turn it off
-        unknown  SCIM             a client cannot see whether it is on; if it is, Houston refuses to add new people (`scim_managed`)
+        unknown  SCIM             a client cannot see whether it is on; if it is,
+                                  Houston refuses to add new people (`scim_managed`)
         ok       clock            this machine's clock agrees with the server's
-        ok       latency          4 answers: first 80 ms including the connection, then median 25 ms and maximum 30 ms
+        ok       latency          4 answers: first 80 ms including the connection, then
+                                  median 25 ms and maximum 30 ms
 
         a run would fail (2 failed, 3 warning, 2 unknown, 1 skipped)
         exit status 4
