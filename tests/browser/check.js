@@ -57,6 +57,8 @@ async function table(name, page) {
   const expected = Number((await tile.locator('b').innerText()).replaceAll(',', ''));
   await tile.click();
   await page.waitForFunction(() => location.hash.startsWith('#s='));
+  // The address changes first, then the page follows it.
+  await page.waitForFunction(() => document.getElementById('states').value !== '', null, { timeout: 5000 }).catch(() => {});
   check(name, `a tile leads to its rows: ${await counted(page)} of ${expected}`, await counted(page) === expected);
   check(name, 'the status is chosen', await page.locator('#states').inputValue() !== '');
   await page.locator('#states').selectOption('');

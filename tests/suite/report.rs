@@ -7,6 +7,9 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use houston_onboard::sandbox::Options;
 
 use crate::harness::{self, Finished, Sandbox, Workdir, faulty, program, records, roster};
 
@@ -433,22 +436,24 @@ fn reports_keep_the_mark_the_delimiter_and_the_columns_of_the_roster() {
 #[test]
 fn a_run_is_compared_with_the_last_one_that_had_finished_against_the_same_houston() {
     const TITLE: &str = "Compared with the last run";
-    let (sandbox, workdir) = (Sandbox::new(), Workdir::new());
+    let options = Options { latency: Duration::from_millis(50), ..Options::default() };
+    let (sandbox, workdir) = (Sandbox::with(options), Workdir::new());
     workdir.write("roster.csv", roster(6, 2));
-    workdir.write("more.csv", roster(9, 2));
+    workdir.write("more.csv", roster(40, 2));
     let first = workdir.apply(&sandbox, "roster.csv", &[]).ended(0);
     assert!(!first.file("report.html").contains(TITLE), "there was none before");
     let rehearsal = workdir.run(["apply", "roster.csv", "--yes", "--sandbox"]).ended(0);
     assert!(!rehearsal.file("report.html").contains(TITLE), "a rehearsal has a Houston of its own");
-    let stopped = workdir.apply(&sandbox, "more.csv", &["--max-duration", "1ms"]).ended(8);
+    let stopped =
+        workdir.apply(&sandbox, "more.csv", &["--concurrency", "1", "--max-duration", "1s"]).ended(8);
     assert_eq!(id_of_last_run(&stopped), Some(id_of(first.folder())));
     let second = workdir.apply(&sandbox, "more.csv", &[]).ended(0);
     let last = id_of(first.folder());
     assert_eq!(id_of_last_run(&second), Some(last.clone()), "neither the rehearsal nor what was stopped");
     let page = second.file("report.html");
     assert!(page.contains(TITLE) && page.contains(&format!("was {last} of roster.csv.")), "{page}");
-    let row = "<th scope=\"row\">Rows of the roster</th><td class=\"n\">6</td><td class=\"n\">9</td><td>\
-               <span aria-hidden=\"true\">▲</span> 3 more</td>";
+    let row = "<th scope=\"row\">Rows of the roster</th><td class=\"n\">6</td><td class=\"n\">40</td><td>\
+               <span aria-hidden=\"true\">▲</span> 34 more</td>";
     assert!(page.contains(row), "{page}");
 
     let again = || {
