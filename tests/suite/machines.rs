@@ -101,6 +101,58 @@ fn every_exit_status_has_a_summary_with_what_is_known() {
 }
 
 #[test]
+fn what_keeps_arguments_and_settings_from_being_read_is_in_the_files() {
+    let workdir = with(roster(2, 1));
+    workdir.write("bad.toml", "rat = \"10/s\"\n");
+    let old = "{\"command\":\"apply\",\"error\":null,\"schema_version\":1,\"exit_status\":0}\n";
+    let cases: [(&[&str], &str); 8] = [
+        (&["apply", "roster.csv", "--bogus"], "unexpected argument '--bogus'"),
+        (&["apply"], "<ROSTER>"),
+        (&["plan", "roster.csv", "--rate", "nonsense"], "nonsense"),
+        (&["apply", "roster.csv", "--shard", "3/2"], "3/2"),
+        (&["resume", "--progress", "wrong"], "wrong"),
+        (&["apply", "roster.csv", "--config", "gone.toml"], "gone.toml"),
+        (&["apply", "roster.csv", "--config", "bad.toml"], "bad.toml:1"),
+        (&["plan", "roster.csv", "--explain", "a@example.com", "--format", "csv"], "--explain"),
+    ];
+    for (line, said) in cases {
+        for by_variable in [false, true] {
+            workdir.write("s.json", old);
+            workdir.write("m.prom", "");
+            let call = workdir.call(line);
+            let call = if by_variable {
+                call.env("HOUSTON_ONBOARD_SUMMARY_FILE", "s.json")
+                    .env("HOUSTON_ONBOARD_METRICS_FILE", "m.prom")
+            } else {
+                call.args(&["--summary-file=s.json", "--metrics-file", "m.prom"])
+            };
+            let run = call.run().ended(2);
+            let found = summary(&workdir, &run);
+            assert_eq!(found["command"], line[0]);
+            assert!(found["error"]["text"].as_str().unwrap().contains(said), "{line:?}: {found}");
+            assert!(metrics(&workdir).contains("houston_onboard_exit_status 2\n"), "{line:?}");
+        }
+    }
+    let run = workdir.call(["apply", "roster.csv"]).env("HOUSTON_ONBOARD_PRUNE", "maybe").args(&FILES).run();
+    let found = summary(&workdir, &run.ended(2));
+    assert!(found["error"]["text"].as_str().unwrap().contains("HOUSTON_ONBOARD_PRUNE"), "{found}");
+}
+
+#[test]
+fn arguments_that_are_not_understood_replace_no_other_file() {
+    let workdir = with(roster(2, 1));
+    let text = fs::read_to_string(workdir.path().join("roster.csv")).unwrap();
+    for flags in [["--summary-file", "roster.csv"], ["--metrics-file", "roster.csv"]] {
+        workdir.call(["apply", "roster.csv", "--bogus"]).args(&flags).run().ended(2).began_nothing();
+        assert_eq!(fs::read_to_string(workdir.path().join("roster.csv")).unwrap(), text);
+    }
+    for line in [&["apply", "--help"][..], &["validate", "--bogus"], &["--version"], &["--bogus"]] {
+        workdir.call(line).args(&FILES[..2]).run().began_nothing();
+        assert!(!workdir.path().join("s.json").exists(), "{line:?}");
+    }
+}
+
+#[test]
 fn a_guard_that_refuses_is_in_the_summary() {
     let sandbox = Sandbox::new();
     let workdir = with(roster(30, 1));
@@ -319,6 +371,9 @@ fn a_log_collector_sees_nothing_but_objects() {
         let run = workdir.run(arguments);
         assert!(run.status == Some(status) || status == 3, "{arguments:?}: {}", run.stderr);
         assert!(!log_of(&run).is_empty());
+        let errors = log_of(&run).into_iter().filter(|line| line["event"] == "error");
+        let statuses: Vec<Value> = errors.map(|line| line["exit_status"].clone()).collect();
+        assert!(arguments[0] == "validate" || statuses == [status], "{arguments:?}: {}", run.stderr);
     }
     let run = workdir.call(["plan", "roster.csv"]).env("HOUSTON_ONBOARD_LOG_FORMAT", "json");
     let run = run.env("HOUSTON_ONBOARD_BOGUS", "1").run();
