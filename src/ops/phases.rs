@@ -75,6 +75,7 @@ impl Phases<'_> {
         journal: &mut Journal,
         announce: Announce<'_>,
     ) -> RunEnd {
+        journal.begin_pulses(&self.session.pace.load());
         announce(&Event::PhaseBegins(Phase::Members));
         let mut end = self.send(rows, tally, journal, announce);
         for &phase in later {
