@@ -4,10 +4,11 @@
 //! and with `UPDATE_SCHEMAS=1` writes them.
 
 /// Every schema with its name, in the order in which they are listed.
-pub const ALL: [(&str, &str, &str); 15] = [
+pub const ALL: [(&str, &str, &str); 16] = [
     ("summary", "summary.json, and `report --format json`", include_str!("schemas/summary.json")),
     ("summary-file", "`--summary-file` of plan, apply and resume", include_str!("schemas/summary-file.json")),
     ("plan", "`plan --format json`", include_str!("schemas/plan.json")),
+    ("explain", "`plan --explain EMAIL --format json`", include_str!("schemas/explain.json")),
     ("saved-plan", "`plan --out`, and undo.json", include_str!("schemas/saved-plan.json")),
     ("report-row", "a line of `report --format jsonl`", include_str!("schemas/report-row.json")),
     ("list", "`report --list --format json`", include_str!("schemas/list.json")),
@@ -67,7 +68,7 @@ pub(crate) mod tests {
         schema
     }
 
-    /// Of the types of this module and those below it; the command line has its own.
+    /// Of the types of this module and those below it; the command line and `plan --explain` have their own.
     fn generated(name: &str) -> Option<Schema> {
         Some(match name {
             "summary" => of::<Summary>(),
@@ -83,7 +84,7 @@ pub(crate) mod tests {
             "journal-entry" => of::<Entry>(),
             "plan-line" => of::<PlanLine>(),
             "log" => of::<LogLine<'_>>(),
-            "config" | "version" => return None,
+            "config" | "explain" | "version" => return None,
             other => panic!("no type for {other}"),
         })
     }
