@@ -139,6 +139,11 @@ pub struct GlobalArgs {
 }
 
 impl GlobalArgs {
+    /// The files of settings.
+    pub(crate) fn read_files(&self) -> Vec<(&'static str, Option<&std::path::Path>)> {
+        vec![("--config", self.config.as_deref())]
+    }
+
     /// Shows a command at work, and keeps what is known of it; `row_names` gives the name of a row.
     pub(crate) fn reporter(
         &self,

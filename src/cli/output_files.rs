@@ -49,11 +49,14 @@ impl OutputFileArgs {
     }
 }
 
-/// Refuses two names for one file, of which the later is written to.
+/// A flag with its file, if it names one.
+pub(super) type Named<'n> = (&'static str, Option<&'n Path>);
+
+/// Refuses to write to a file that is read, or twice to one.
 ///
 /// # Errors
-/// Two of them are one file (2).
-pub(super) fn refuse_same_file(named: &[(&str, Option<&Path>)]) -> Result<(), Failure> {
+/// One of the files to write is another file of the command (2).
+pub(super) fn refuse_same_file(read: &[Named<'_>], written: &[Named<'_>]) -> Result<(), Failure> {
     let identity = |path: &Path| {
         let file = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file);
         file.map(|file| (file.dev(), file.ino()))
@@ -64,9 +67,10 @@ pub(super) fn refuse_same_file(named: &[(&str, Option<&Path>)]) -> Result<(), Fa
         (None, None) => a == b && !a.exists(),
         (Some(_), None) | (None, Some(_)) => false,
     };
-    for (place, (flag, path)) in named.iter().enumerate() {
+    for (place, (flag, path)) in written.iter().enumerate() {
         let Some(path) = path else { continue };
-        let other = named[..place].iter().find(|(_, other)| other.is_some_and(|other| is_same(other, path)));
+        let mut others = read.iter().chain(&written[..place]);
+        let other = others.find(|(_, other)| other.is_some_and(|other| is_same(other, path)));
         if let Some((other, _)) = other {
             let error = anyhow::anyhow!("{flag} names {other} and would replace it");
             return Err(
@@ -167,7 +171,7 @@ impl Outputs {
     /// They cannot be written (1).
     pub(super) fn open(command: CommandName, args: &OutputFileArgs) -> Result<Self, Failure> {
         let open = |readers, path: &Path, flag| {
-            Draft::readable_by(readers, path)
+            Draft::keeping_mode(readers, path)
                 .map_err(|error| Failure::new(ExitStatus::Internal, error).about(&[flag]))
         };
         let summary = args.summary_file.as_deref().map(|path| open(Readers::Owner, path, "summary-file"));
@@ -222,7 +226,9 @@ impl Outputs {
 
     /// A signal ends the process at once.
     fn interrupted(&self, status: ExitStatus) {
-        let error = ErrorText { text: "ended immediately by a signal".to_owned(), hint: None };
+        let recorded = self.0.known.now().recorded;
+        let hint = recorded.map(|recorded| format!("finish the run with `{}`", printable(&recorded.resume)));
+        let error = ErrorText { text: "ended immediately by a signal".to_owned(), hint };
         // The process ends; only the exit status is left to say.
         let _ = self.write(status, Some(error));
     }

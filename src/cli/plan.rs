@@ -107,8 +107,9 @@ impl PlanArgs {
 /// # Errors
 /// The roster (3), the token (4) or the target (5) cannot be used.
 pub fn run(args: &PlanArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
-    let roster = [("the roster", args.work.roster.as_deref()), ("--out", args.out.as_deref())];
-    refuse_same_file(&[&roster[..], &args.files.named()].concat())?;
+    let read = [args.work.read_files(), global.read_files()].concat();
+    let out = [("--out", args.out.as_deref())];
+    refuse_same_file(&read, &[&out[..], &args.files.named()].concat())?;
     let outputs = Outputs::open(CommandName::Plan, &args.files)?;
     outputs.end(make(args, global, &outputs))
 }

@@ -186,8 +186,14 @@ fn a_signal_leaves_a_summary_in_every_phase() {
         }
         let run = running.finish().ended(143);
         let found = summary(&workdir, &run);
-        assert_eq!(found["state"].is_string(), signals == 1, "{found}");
-        assert!(found["counts"].is_object(), "{found}");
+        assert_eq!(found["state"], if signals == 1 { "closed" } else { "broken_off" }, "{found}");
+        assert_eq!(found["run"], run.folder().file_name().unwrap().to_str().unwrap());
+        assert!(found["counts"].is_object() && found["folder"].is_string(), "{found}");
+        if signals == 2 {
+            assert!(found["unsettled"].as_u64() > Some(0), "{found}");
+            assert!(found["counts"].get("not_run").is_none(), "{found}");
+            assert!(found["error"]["hint"].as_str().unwrap().contains("houston-onboard resume"), "{found}");
+        }
         assert!(metrics(&workdir).contains("houston_onboard_exit_status 143\n"));
     }
     // Before anything is sent.
@@ -243,6 +249,29 @@ fn a_device_is_written_in_place_and_a_file_that_is_read_is_not_replaced() {
         let run = workdir.call(["plan", "roster.csv"]).to(&sandbox).args(&flags).run().ended(2);
         assert!(run.stderr.contains("names the roster"), "{}", run.stderr);
     }
+    for (flag, name) in [
+        ("--token-file", "token"),
+        ("--config", "settings.toml"),
+        ("--ca-file", "ca.pem"),
+        ("--role-map", "roles.csv"),
+        ("--workspace-map", "spaces.csv"),
+        ("--audit-key-file", "key"),
+        ("--sandbox-state", "state.csv"),
+    ] {
+        workdir.write(name, "");
+        for output in ["--summary-file", "--metrics-file", "--out"] {
+            let command = if flag == "--audit-key-file" { "apply" } else { "plan" };
+            if command == "apply" && output == "--out" {
+                continue;
+            }
+            let run = workdir.run([command, "roster.csv", "--sandbox", flag, name, output, name]).ended(2);
+            assert!(run.stderr.contains(&format!("{output} names {flag}")), "{}", run.stderr);
+        }
+        assert_eq!(fs::read_to_string(workdir.path().join(name)).unwrap(), "", "{name}");
+    }
+    let run =
+        workdir.run(["export", "--token-file", "token", "--output", "token", "--domain", "a.example.com"]);
+    drop(run.ended(2).says("--output names --token-file"));
     let both = ["--summary-file", "x", "--metrics-file", "x"];
     workdir.call(["plan", "roster.csv"]).to(&sandbox).args(&both).run().ended(2).began_nothing();
     let gone = ["--summary-file", "gone/s.json"];
@@ -264,6 +293,10 @@ fn all_json_fits_its_schema() {
     fits("plan", &json(&plan.ended(0).stdout));
     let saved = json(&fs::read_to_string(workdir.path().join("plan.json")).unwrap());
     fits("saved-plan", &saved);
+    let email = saved["rows"][0]["email"].as_str().unwrap_or("person.0@example.com");
+    let told = json(&to(&["plan", "roster.csv", "--format", "json", "--explain", email]).ended(0).stdout);
+    fits("explain", &told);
+    assert!(told["explained"][0]["request"]["document"].is_string(), "{told}");
     assert_eq!(saved["counts"]["add"], 20);
 
     sandbox.set_faults("429=10%,503=10%".parse().unwrap());
@@ -390,6 +423,8 @@ fn a_quiet_success_says_nothing_and_a_talkative_one_has_a_line_for_every_attempt
             let run = workdir.call(command).to(&sandbox).quick().args(flags).run().ended(0);
             assert_eq!(run.stderr, "", "{command:?}");
         }
+        let run = workdir.run(["validate", "roster.csv", "-q"]).ended(0);
+        assert_eq!((run.stdout, run.stderr), (String::new(), String::new()));
     }
     workdir.run(["apply", "gone.csv", "--sandbox", "--yes", "-q"]).ended(3).says("gone.csv").began_nothing();
 
