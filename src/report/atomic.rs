@@ -77,7 +77,7 @@ impl Draft {
     /// As [`Draft::output`].
     pub fn keeping_mode(readers: Readers, path: &Path) -> Result<Self, WriteError> {
         let draft = Self::readable_by(readers, path)?;
-        let before = fs::metadata(path).ok().filter(|file| file.is_file());
+        let before = fs::metadata(path).ok().filter(fs::Metadata::is_file);
         if let (Way::Replacing(file, _), Some(before)) = (&draft.way, before)
             && before.uid() == rustix::process::geteuid().as_raw()
         {

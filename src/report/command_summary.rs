@@ -158,20 +158,16 @@ impl CommandSummary {
     }
 
     fn document<'s>(&'s self, error: Option<&'s ErrorText>, run: Option<&'s Summary>) -> Document<'s> {
-        let rest = match run {
-            Some(run) => Rest::Run(run),
-            None => {
-                let recorded = self.facts.recorded.as_ref();
-                Rest::Early {
-                    schema_version: 1,
-                    exit_status: self.exit_status,
-                    run: recorded.map(|recorded| &*recorded.run),
-                    folder: recorded.map(|recorded| &*recorded.folder),
-                    state: recorded.map(|_| RunState::BrokenOff),
-                    sent: self.facts.tally.map(|tally| Box::new(Sent::of(tally))),
-                }
-            }
+        let recorded = self.facts.recorded.as_ref();
+        let early = || Rest::Early {
+            schema_version: 1,
+            exit_status: self.exit_status,
+            run: recorded.map(|recorded| &*recorded.run),
+            folder: recorded.map(|recorded| &*recorded.folder),
+            state: recorded.map(|_| RunState::BrokenOff),
+            sent: self.facts.tally.map(|tally| Box::new(Sent::of(tally))),
         };
+        let rest = run.map_or_else(early, Rest::Run);
         let digest = self.facts.digest.as_deref();
         Document { command: self.command, error, plan: self.facts.plan, plan_digest: digest, rest }
     }

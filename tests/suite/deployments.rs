@@ -379,13 +379,13 @@ fn a_plan_shows_them_in_every_format_and_explains_the_request() {
 
     let explain = |email: &str| {
         let shown = plan(&workdir, &sandbox, &["--explain", email, "--format", "json"]);
-        parsed(&shown.ended(10).stdout)
+        parsed(&shown.ended(10).stdout)["explained"].clone()
     };
     let member = explain(&person(0, 1));
     assert_eq!(member[1]["request"]["variables"]["deploymentId"], "ckdeploy0a");
     assert_eq!(member[1]["request"]["variables"]["userId"], "ckuser00000000x0000000001");
     let newcomer = explain(&person(1, 1));
-    let along = &newcomer["explained"][0]["request"]["variables"]["deploymentRoles"][0];
+    let along = &newcomer[0]["request"]["variables"]["deploymentRoles"][0];
     assert_eq!(
         (along["deploymentId"].as_str(), along["role"].as_str()),
         (Some("ckdeploy0b"), Some("DEPLOYMENT_VIEWER"))
