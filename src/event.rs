@@ -82,6 +82,15 @@ pub enum Event<'a> {
         /// What the limits of removals say about it.
         guard: GuardVerdict,
     },
+    /// The run has a folder; from now on it can be resumed.
+    Recorded {
+        /// Its id.
+        run: &'a str,
+        /// Its folder.
+        folder: &'a Path,
+        /// The command that finishes it.
+        resume: &'a str,
+    },
     /// A phase of the run begins; `Started` follows.
     PhaseBegins(Phase),
     /// Sending begins.

@@ -132,8 +132,9 @@ impl ApplyArgs {
 /// # Errors
 /// Anything that prevents the run from starting. Failures during the run are in its reports and status.
 pub fn run(args: &ApplyArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
-    let read = [("the roster", args.work.roster.as_deref()), ("--plan", args.saved.flags.plan.as_deref())];
-    refuse_same_file(&[&read[..], &args.files.named()].concat())?;
+    let plan = [("--plan", args.saved.flags.plan.as_deref()), args.audit.named()];
+    let read = [args.work.read_files(), plan.to_vec(), global.read_files()].concat();
+    refuse_same_file(&read, &args.files.named())?;
     let outputs = Outputs::open(CommandName::Apply, &args.files)?;
     outputs.end(carry_out(args, global, &outputs))
 }

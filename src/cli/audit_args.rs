@@ -21,6 +21,11 @@ pub struct AuditArgs {
 }
 
 impl AuditArgs {
+    /// The flag with its file.
+    pub(super) fn named(&self) -> (&'static str, Option<&std::path::Path>) {
+        ("--audit-key-file", self.audit_key_file.as_deref())
+    }
+
     /// Reads the key, if one is given.
     ///
     /// # Errors

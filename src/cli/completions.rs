@@ -2,13 +2,16 @@
 //!
 //! Main type: [`CompletionsArgs`].
 
-use clap::{Args, ValueEnum};
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Command, ValueEnum};
 use clap_complete::{Shell as Generator, generate};
 
+use super::help::topics::NAMES;
 use super::help::{PROGRAM, documented};
 use super::print_data;
 use crate::ops::failure::Failure;
 use crate::outcome::ExitStatus;
+use crate::report::schemas;
 
 /// Flags of `completions`.
 #[derive(Debug, Clone, Args)]
@@ -49,12 +52,44 @@ fn script(shell: Shell) -> String {
         Shell::Power => Generator::PowerShell,
     };
     let mut script = Vec::new();
-    generate(generator, &mut documented(), PROGRAM, &mut script);
+    generate(generator, &mut completed(), PROGRAM, &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();
     match shell {
         Shell::Bash => repaired(&script),
-        Shell::Zsh | Shell::Fish | Shell::Power => script,
+        Shell::Fish => script + &fish_words(),
+        Shell::Zsh | Shell::Power => script,
     }
+}
+
+/// The values of positional arguments, which the script for fish lacks.
+fn fish_words() -> String {
+    let shells = Shell::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+    let shells: Vec<String> = shells.map(|shell| shell.get_name().to_owned()).collect();
+    let schemas = schemas::ALL.map(|(name, ..)| name.to_owned()).to_vec();
+    let line = |(command, words): (&str, Vec<String>)| {
+        let words = words.join(" ");
+        format!("complete -c {PROGRAM} -n '__fish_seen_subcommand_from {command}' -f -a '{words}'\n")
+    };
+    [("completions", shells), ("help", topics()), ("schema", schemas)].map(line).concat()
+}
+
+/// What `help` tells about.
+fn topics() -> Vec<String> {
+    let root = documented();
+    let commands = root.get_subcommands().map(|command| command.get_name().to_owned());
+    commands.chain(NAMES.map(str::to_owned)).collect()
+}
+
+/// The command line with the values that a shell proposes and that help need not list.
+fn completed() -> Command {
+    let schemas = schemas::ALL.map(|(name, ..)| name);
+    documented()
+        .mut_subcommand("schema", |schema| {
+            schema.mut_arg("name", |name| name.value_parser(PossibleValuesParser::new(schemas)))
+        })
+        .mut_subcommand("help", |help| {
+            help.mut_arg("about", |words| words.value_parser(PossibleValuesParser::new(topics())))
+        })
 }
 
 /// The script for bash gives a program with a hyphen in its name two different names, and completes

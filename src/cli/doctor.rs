@@ -53,7 +53,9 @@ pub fn run(args: &DoctorArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure
         Some(path) => Some(read_roster(path, &shown_name(path), &args.roster_args)?),
         None => None,
     };
-    let notices = environment().notices;
+    let environment = environment();
+    environment.signals().map_err(|error| Failure::new(ExitStatus::Internal, error))?;
+    let notices = environment.notices;
     let reached = destination.reach(&notices)?;
     if reached.target.insecure {
         notices.give(&Notice::Insecure);

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use clap::Args;
 
+use super::output_files::refuse_same_file;
 use super::target_args::{PaceArgs, TargetArgs, destination};
 use super::voice::{LogFormat, screen};
 use super::{GlobalArgs, data_out, environment, tell};
@@ -53,6 +54,8 @@ pub struct ExportArgs {
 /// # Errors
 /// Usage (2), the token (4) or the target (5) cannot be used, or the export cannot be written (1).
 pub fn run(args: &ExportArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
+    let read = [args.target.flags.read_files(), global.read_files()].concat();
+    refuse_same_file(&read, &[("--output", args.output.as_deref())])?;
     let destination = destination(&args.target, &args.pace)?.with_token()?;
     let environment = environment();
     let signals = environment.signals().map_err(|error| Failure::new(ExitStatus::Internal, error))?;

@@ -53,7 +53,7 @@ pub fn run(args: &HelpArgs) -> Result<ExitStatus, Failure> {
     let words = [PROGRAM].into_iter().chain(args.about.iter().map(String::as_str)).chain(["--help"]);
     let words: Vec<OsString> = words.map(OsString::from).collect();
     match documented().try_get_matches_from(&words) {
-        Err(help) => Ok(answer(help, &words, documented)),
+        Err(help) => Ok(answer(help, &words, documented).0),
         Ok(_) => Err(Failure::new(ExitStatus::Internal, anyhow!("there is no help"))),
     }
 }

@@ -143,6 +143,11 @@ pub struct GlobalArgs {
 }
 
 impl GlobalArgs {
+    /// The files of settings.
+    pub(crate) fn read_files(&self) -> Vec<(&'static str, Option<&std::path::Path>)> {
+        vec![("--config", self.config.as_deref())]
+    }
+
     /// Shows a command at work, and keeps what is known of it; `row_names` gives the name of a row.
     pub(crate) fn reporter(
         &self,
@@ -264,26 +269,35 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// Parses and runs; an error has been printed.
 fn status_of(arguments: &[OsString]) -> Result<ExitStatus, ExitStatus> {
-    let refused = |failure: Failure, origins: &Origins| {
-        complain(&failure, origins);
-        failure.status
-    };
     let variables = Variables::of_process();
     // Help and complaints about arguments come before any setting is known.
     choose_colors(color_of(arguments, &variables));
-    usage::refuse_line_ends(arguments).map_err(|failure| refused(failure, &Origins::default()))?;
+    let unread = |status, error| output_files::write_unread(arguments, &variables, status, error);
+    let refused = |failure: Failure| {
+        complain(&failure, &Origins::default());
+        unread(failure.status, output_files::error_text(&failure));
+        failure.status
+    };
+    usage::refuse_line_ends(arguments).map_err(refused)?;
     voice::guess(arguments, variables.get(&settings::variable(voice::LOG_FORMAT)));
     let mut warn = |text: String| tell(&printable(&format!("warning: {text}")));
     let cli = settings::parse(arguments, &variables, &mut warn).map_err(|why| match why {
-        Refused::Typed(error) => usage::answer(*error, arguments, || help::documented_for(arguments)),
-        Refused::Setting(failure) => refused(failure, &Origins::default()),
+        Refused::Typed(error) => {
+            let (status, error) = usage::answer(*error, arguments, || help::documented_for(arguments));
+            error.into_iter().for_each(|error| unread(status, error));
+            status
+        }
+        Refused::Setting(failure) => refused(failure),
     })?;
     // Where no settings are read, what the arguments and the variable say stays.
     if cli.global.color != clap::ColorChoice::Auto {
         choose_colors(cli.global.color);
     }
     voice::set(cli.global.log_format, cli.global.quiet);
-    run(&cli).map_err(|failure| refused(failure, &cli.global.origins))
+    run(&cli).map_err(|failure| {
+        complain(&failure, &cli.global.origins);
+        failure.status
+    })
 }
 
 /// When to use colours, as far as that can be seen before the arguments are parsed.

@@ -3,16 +3,19 @@
 //!
 //! Main types: [`OutputFileArgs`] and `Outputs`.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{Read as _, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use clap::Args;
+use clap::{Args, CommandFactory as _};
 
-use super::{environment, leave, tell, words};
+use super::settings::{Environment as Variables, variable, without_line_end};
+use super::{Cli, environment, leave, tell, words};
 use crate::model::{in_words, printable};
 use crate::ops::environment::Environment;
 use crate::ops::failure::Failure;
@@ -46,11 +49,14 @@ impl OutputFileArgs {
     }
 }
 
-/// Refuses two names for one file, of which the later is written to.
+/// A flag with its file, if it names one.
+pub(super) type Named<'n> = (&'static str, Option<&'n Path>);
+
+/// Refuses to write to a file that is read, or twice to one.
 ///
 /// # Errors
-/// Two of them are one file (2).
-pub(super) fn refuse_same_file(named: &[(&str, Option<&Path>)]) -> Result<(), Failure> {
+/// One of the files to write is another file of the command (2).
+pub(super) fn refuse_same_file(read: &[Named<'_>], written: &[Named<'_>]) -> Result<(), Failure> {
     let identity = |path: &Path| {
         let file = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file);
         file.map(|file| (file.dev(), file.ino()))
@@ -61,9 +67,10 @@ pub(super) fn refuse_same_file(named: &[(&str, Option<&Path>)]) -> Result<(), Fa
         (None, None) => a == b && !a.exists(),
         (Some(_), None) | (None, Some(_)) => false,
     };
-    for (place, (flag, path)) in named.iter().enumerate() {
+    for (place, (flag, path)) in written.iter().enumerate() {
         let Some(path) = path else { continue };
-        let other = named[..place].iter().find(|(_, other)| other.is_some_and(|other| is_same(other, path)));
+        let mut others = read.iter().chain(&written[..place]);
+        let other = others.find(|(_, other)| other.is_some_and(|other| is_same(other, path)));
         if let Some((other, _)) = other {
             let error = anyhow::anyhow!("{flag} names {other} and would replace it");
             return Err(
@@ -72,6 +79,69 @@ pub(super) fn refuse_same_file(named: &[(&str, Option<&Path>)]) -> Result<(), Fa
         }
     }
     Ok(())
+}
+
+/// The words of an error.
+pub(super) fn error_text(failure: &Failure) -> ErrorText {
+    ErrorText { text: words(failure), hint: failure.hint.as_deref().map(|hint| printable(hint).into_owned()) }
+}
+
+/// Writes the files of a command whose arguments or settings could not be read, as far as they name any. What
+/// else they name is not known, so nothing is replaced but such files.
+pub(super) fn write_unread(
+    arguments: &[OsString],
+    variables: &Variables,
+    status: ExitStatus,
+    error: ErrorText,
+) {
+    let root = Cli::command();
+    let command = arguments.iter().skip(1).find(|word| root.find_subcommand(word).is_some());
+    let Some(command) = command else { return };
+    let all = [CommandName::Plan, CommandName::Apply, CommandName::Resume];
+    let Some(command) = all.into_iter().find(|name| **command == *name.word()) else { return };
+    let named = |flag: &str, mark: &str| {
+        let typed = typed(arguments, flag);
+        let path = typed.or_else(|| variables.get(&variable(flag)).map(without_line_end));
+        path.map(PathBuf::from).filter(|path| is_free_or_ours(path, mark))
+    };
+    let files = OutputFileArgs {
+        summary_file: named("summary-file", "{\"command\":"),
+        metrics_file: named("metrics-file", "# HELP houston_onboard_run_info "),
+    };
+    let failure = Failure::new(status, anyhow::Error::msg(error.text));
+    let failure = Failure { hint: error.hint, ..failure };
+    match Outputs::open(command, &files) {
+        // The error has been printed.
+        Ok(outputs) => drop(outputs.end(Err(failure))),
+        Err(unwritten) => tell(&format!("warning: {}", self::words(&unwritten))),
+    }
+}
+
+/// The value of a flag among arguments that are not understood.
+fn typed(arguments: &[OsString], flag: &str) -> Option<OsString> {
+    let (flag, joined) = (format!("--{flag}"), format!("--{flag}="));
+    let value = |(at, argument): (usize, &OsString)| {
+        if *argument == *flag {
+            return arguments.get(at + 1).filter(|value| !value.as_bytes().starts_with(b"-")).cloned();
+        }
+        let value = argument.as_bytes().strip_prefix(joined.as_bytes())?;
+        Some(OsStr::from_bytes(value).to_owned())
+    };
+    arguments.iter().enumerate().skip(1).find_map(value)
+}
+
+/// Whether nothing is lost if this file is replaced: it is empty, it is one of ours, or there is none. A name
+/// with a line break comes from a broken script.
+fn is_free_or_ours(path: &Path, mark: &str) -> bool {
+    let name = path.as_os_str().as_bytes();
+    if name.is_empty() || name.ends_with(b"\n") || name.ends_with(b"\r") {
+        return false;
+    }
+    match std::fs::metadata(path) {
+        Ok(file) if file.is_file() => file.len() == 0 || before(path).starts_with(mark),
+        Ok(file) => !file.is_dir(),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
 }
 
 /// The files of a command at work. Clones are one.
@@ -101,7 +171,7 @@ impl Outputs {
     /// They cannot be written (1).
     pub(super) fn open(command: CommandName, args: &OutputFileArgs) -> Result<Self, Failure> {
         let open = |readers, path: &Path, flag| {
-            Draft::readable_by(readers, path)
+            Draft::keeping_mode(readers, path)
                 .map_err(|error| Failure::new(ExitStatus::Internal, error).about(&[flag]))
         };
         let summary = args.summary_file.as_deref().map(|path| open(Readers::Owner, path, "summary-file"));
@@ -141,10 +211,7 @@ impl Outputs {
     /// That of the command; or a file cannot be written and the command was a success (1).
     pub(super) fn end(&self, ended: Result<ExitStatus, Failure>) -> Result<ExitStatus, Failure> {
         let status = *ended.as_ref().unwrap_or_else(|failure| &failure.status);
-        let error = ended.as_ref().err().map(|failure| ErrorText {
-            text: words(failure),
-            hint: failure.hint.as_deref().map(|hint| printable(hint).into_owned()),
-        });
+        let error = ended.as_ref().err().map(error_text);
         match (self.write(status, error), ended) {
             (Ok(()), ended) => ended,
             (Err(unwritten), Ok(status)) if is_success(status) => {
@@ -159,7 +226,9 @@ impl Outputs {
 
     /// A signal ends the process at once.
     fn interrupted(&self, status: ExitStatus) {
-        let error = ErrorText { text: "ended immediately by a signal".to_owned(), hint: None };
+        let recorded = self.0.known.now().recorded;
+        let hint = recorded.map(|recorded| format!("finish the run with `{}`", printable(&recorded.resume)));
+        let error = ErrorText { text: "ended immediately by a signal".to_owned(), hint };
         // The process ends; only the exit status is left to say.
         let _ = self.write(status, Some(error));
     }

@@ -107,6 +107,14 @@ impl PlanArgs {
 /// # Errors
 /// The roster (3), the token (4) or the target (5) cannot be used.
 pub fn run(args: &PlanArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
+    let read = [args.work.read_files(), global.read_files()].concat();
+    let out = [("--out", args.out.as_deref())];
+    refuse_same_file(&read, &[&out[..], &args.files.named()].concat())?;
+    let outputs = Outputs::open(CommandName::Plan, &args.files)?;
+    outputs.end(make(args, global, &outputs))
+}
+
+fn make(args: &PlanArgs, global: &GlobalArgs, outputs: &Outputs) -> Result<ExitStatus, Failure> {
     if args.explain.is_some() && !matches!(args.show.format, PlanFormat::Human | PlanFormat::Json) {
         let error = anyhow::anyhow!("--explain requires --format human or json");
         return Err(Failure::new(ExitStatus::Usage, error));
@@ -115,13 +123,6 @@ pub fn run(args: &PlanArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> 
         let error = anyhow::anyhow!("--invites-older-than requires --format human, json or md");
         return Err(Failure::new(ExitStatus::Usage, error));
     }
-    let roster = [("the roster", args.work.roster.as_deref()), ("--out", args.out.as_deref())];
-    refuse_same_file(&[&roster[..], &args.files.named()].concat())?;
-    let outputs = Outputs::open(CommandName::Plan, &args.files)?;
-    outputs.end(make(args, global, &outputs))
-}
-
-fn make(args: &PlanArgs, global: &GlobalArgs, outputs: &Outputs) -> Result<ExitStatus, Failure> {
     let environment = outputs.environment(global.verbose)?;
     if let Some(path) = args.kept() {
         outputs.known().digest(&saved::keep(path, &environment.notices)?);

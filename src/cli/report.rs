@@ -14,7 +14,7 @@ use crate::model::printable;
 use crate::ops::audit::verify_run;
 use crate::ops::failure::Failure;
 use crate::ops::finish::open_run;
-use crate::ops::merge::Merged;
+use crate::ops::merge::{Merged, joined_in};
 use crate::ops::report::{self, RunReport};
 use crate::outcome::ExitStatus;
 use crate::record::folder::{LATEST, RunFolder};
@@ -84,6 +84,10 @@ pub fn run(args: &ReportArgs) -> Result<ExitStatus, Failure> {
         }
         return Ok(merged.status);
     }
+    let joined = joined_in(Path::new(&args.run));
+    if !joined.is_empty() {
+        return open_joint(Path::new(&args.run), &joined, args.open);
+    }
     let folder = open_run(&args.runs_dir, &args.run)?;
     if args.verify {
         let verified = verify_run(&folder, args.audit.open(&notices)?.as_ref())?;
@@ -98,6 +102,19 @@ pub fn run(args: &ReportArgs) -> Result<ExitStatus, Failure> {
     }
     show(args.format, |out| report.write(args.format, out, &notices))?;
     Ok(ExitStatus::Done)
+}
+
+/// Opens the page of a joint report, or says what the folder is.
+fn open_joint(folder: &Path, runs: &[String], is_to_open: bool) -> Result<ExitStatus, Failure> {
+    if is_to_open {
+        open::show(&folder.join(html::FILE))?;
+        return Ok(ExitStatus::Done);
+    }
+    let shown = folder.display();
+    let error = anyhow::anyhow!("{shown} is the joint report of the runs {}, not a run", runs.join(", "));
+    Err(Failure::new(ExitStatus::Usage, error).hint(
+        "read its results.csv, errors.csv, unprocessed.csv, summary.json or report.html; `report --open` with this folder opens the page",
+    ))
 }
 
 /// Opens the page of a run, which has one unless it is still going.

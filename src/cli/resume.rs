@@ -22,6 +22,7 @@ use crate::ops::session::Destination;
 use crate::ops::trust::Origin;
 use crate::outcome::ExitStatus;
 use crate::record::folder::{LATEST, RunFolder};
+use crate::record::journal::ChainKind;
 use crate::report::command_summary::CommandName;
 use crate::report::known::Known;
 use crate::report::question::Changes;
@@ -92,7 +93,8 @@ impl ResumeArgs {
 /// # Errors
 /// Anything that prevents the run from continuing. Failures during the run are in its reports and status.
 pub fn run(args: &ResumeArgs, global: &GlobalArgs) -> Result<ExitStatus, Failure> {
-    refuse_same_file(&args.files.named())?;
+    let read = [args.target.flags.read_files(), vec![args.audit.named()], global.read_files()].concat();
+    refuse_same_file(&read, &args.files.named())?;
     let outputs = Outputs::open(CommandName::Resume, &args.files)?;
     outputs.end(carry_out(args, global, &outputs))
 }
@@ -134,6 +136,9 @@ pub(super) fn resume_run(
     }
     let confirmation = Confirmation::needed(args.yes, false)?;
     let key = args.audit.open(&environment.notices)?;
+    if key.is_some() && run.history.header.chained_by == ChainKind::Sha256 {
+        tell("warning: --audit-key-file has no effect: the journal of this run is sealed with no key");
+    }
     let run = match run.take(environment, key)? {
         Found::Left(run) => run,
         Found::Complete(run) => return say_complete(&run, args, global, known),

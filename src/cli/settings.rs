@@ -293,7 +293,7 @@ fn set(argument: &Arg, flag: &str, sources: Sources<'_>) -> Result<Option<(Vec<O
 }
 
 /// A value without the trailing line break that an env file or a pipeline may have left.
-fn without_line_end(text: &std::ffi::OsStr) -> OsString {
+pub fn without_line_end(text: &std::ffi::OsStr) -> OsString {
     text.to_str().map_or_else(|| text.to_owned(), |text| text.trim_end_matches(['\r', '\n']).into())
 }
 

@@ -93,6 +93,18 @@ pub struct TargetFlags {
     pub insecure: bool,
 }
 
+impl TargetFlags {
+    /// The files that these flags name, none of which is written to.
+    pub(super) fn read_files(&self) -> Vec<(&'static str, Option<&std::path::Path>)> {
+        vec![
+            ("--token-file", self.token_file.as_deref()),
+            ("--ca-file", self.ca_file.as_deref()),
+            #[cfg(feature = "sandbox")]
+            ("--sandbox-state", self.sandbox_state.as_deref()),
+        ]
+    }
+}
+
 #[cfg(feature = "sandbox")]
 fn profile(text: &str) -> Result<String, String> {
     text.parse::<crate::sandbox::Profile>().map(|_| text.to_owned()).map_err(|error| error.to_string())

@@ -11,11 +11,13 @@ use clap::Command;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::voice::is_json;
+use super::voice::{is_json, log};
 use super::{UNWRITTEN, tell, unless_gone};
 use crate::model::{in_words, inert, printable};
 use crate::ops::failure::Failure;
 use crate::outcome::ExitStatus;
+use crate::report::command_summary::ErrorText;
+use crate::report::log::{Level, LogEvent};
 
 /// A text with every invisible or control character written out: `\r`, `\u{1b}`.
 pub fn escaped(text: &str) -> Cow<'_, str> {
@@ -56,17 +58,20 @@ pub fn refuse_line_ends(arguments: &[OsString]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Prints help, the version, or the error in the arguments; returns the exit status.
+/// Prints help, the version, or the error in the arguments; returns the exit status, and the error.
 pub fn answer(
     error: clap::Error,
     arguments: &[OsString],
     documented: impl FnOnce() -> Command,
-) -> ExitStatus {
-    let is_failure = error.exit_code() != 0;
-    if is_failure && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        complain(corrected(error, arguments, documented()), arguments);
-        return ExitStatus::Usage;
+) -> (ExitStatus, Option<ErrorText>) {
+    if error.exit_code() != 0 && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return (ExitStatus::Usage, Some(complain(corrected(error, arguments, documented()), arguments)));
     }
+    (help(&error, arguments, documented), None)
+}
+
+/// Prints help, or the version.
+fn help(error: &clap::Error, arguments: &[OsString], documented: impl FnOnce() -> Command) -> ExitStatus {
     let shown = arguments.iter().map(|argument| escaped(&argument.to_string_lossy()).into_owned());
     let printed = if error.kind() == ErrorKind::DisplayVersion {
         error.print()
@@ -76,7 +81,7 @@ pub fn answer(
             Err(_) | Ok(_) => error.print(),
         }
     };
-    if is_failure {
+    if error.exit_code() != 0 {
         // A closed standard error leaves nothing to do.
         return ExitStatus::Usage;
     }
@@ -168,13 +173,33 @@ fn bearers(root: &Command, flag: &str) -> Vec<String> {
     root.get_subcommands().filter(has_it).map(|command| command.get_name().to_owned()).collect()
 }
 
-/// Prints the error in the arguments; in colour only if the whole text is safe to print unchanged.
-fn complain(error: clap::Error, arguments: &[OsString]) {
-    if is_fit(&error, arguments) && !is_json() {
+/// Prints the error in the arguments, in colour only if the whole text is safe to print unchanged; returns its
+/// words.
+fn complain(error: clap::Error, arguments: &[OsString]) -> ErrorText {
+    let is_fit = is_fit(&error, arguments);
+    if is_fit && !is_json() {
         // A closed standard error leaves nothing to do.
         let _ = error.print();
-    } else {
-        tell(&plain(error));
+    }
+    let text = plain(error);
+    let words = words(&text);
+    if is_json() {
+        let event = LogEvent::Error { exit_status: ExitStatus::Usage.code(), hint: words.hint.as_deref() };
+        log(Level::Error, &words.text, event);
+    } else if !is_fit {
+        tell(&text);
+    }
+    words
+}
+
+/// The words of a message of clap: the error is its first paragraph, and the hint its tip.
+fn words(message: &str) -> ErrorText {
+    let joined = |paragraph: &str| paragraph.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    let error = message.split("\n\n").next().unwrap_or(message);
+    let tips: Vec<&str> = message.lines().filter_map(|line| line.trim().strip_prefix("tip: ")).collect();
+    ErrorText {
+        text: joined(error.strip_prefix("error: ").unwrap_or(error)),
+        hint: (!tips.is_empty()).then(|| tips.join("; ")),
     }
 }
 
@@ -244,6 +269,23 @@ mod tests {
         }
         for argument in ["roster.csv", "", "a\nb", "a\r\nb", " "] {
             assert!(refuse_line_ends(&["x\n".into(), argument.into()]).is_ok(), "{argument:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_in_the_arguments_has_words_and_a_hint() {
+        for (line, text, hint) in [
+            (
+                &["plan", "r.csv", "--limti", "3"][..],
+                "unexpected argument '--limti' found",
+                Some("a similar argument exists: '--limit'"),
+            ),
+            (&["plan"], "the following required arguments were not provided: <ROSTER>", None),
+        ] {
+            let line = ["houston-onboard"].iter().chain(line);
+            let error = crate::cli::settings::bare().try_get_matches_from(line).unwrap_err();
+            let expected = ErrorText { text: text.to_owned(), hint: hint.map(str::to_owned) };
+            assert_eq!(words(&plain(error)), expected);
         }
     }
 

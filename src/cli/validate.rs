@@ -2,7 +2,7 @@
 //!
 //! Main function: [`run`]. Never touches Houston.
 
-use std::io::{self, Write as _};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -42,7 +42,11 @@ pub fn run(args: &ValidateArgs, global: &GlobalArgs) -> Result<ExitStatus, Failu
     let roster = read_roster(&args.roster, &name, &args.settings)?;
     warn_of_unused(&roster, &environment().notices);
     let (mut out, mut problems) = (io::BufWriter::new(data_out()), Vec::new());
-    let written = write(&roster, &name, args.format, style(), &mut out, &mut problems);
+    let is_silent =
+        global.quiet && args.format == ValidateFormat::Human && status(&roster) == ExitStatus::Done;
+    let mut nowhere = io::sink();
+    let mut shown: &mut dyn Write = if is_silent { &mut nowhere } else { &mut out };
+    let written = write(&roster, &name, args.format, style(), &mut shown, &mut problems);
     if !problems.is_empty() {
         tell_in_colour(String::from_utf8_lossy(&problems).trim_end());
     }

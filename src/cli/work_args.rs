@@ -51,6 +51,18 @@ pub struct WorkArgs {
     pub safety: SafetyArgs,
 }
 
+impl WorkArgs {
+    /// The files that these flags name, none of which is written to.
+    pub(super) fn read_files(&self) -> Vec<(&'static str, Option<&std::path::Path>)> {
+        let maps = [
+            ("--workspace-map", self.roster_args.workspace_map.as_deref()),
+            ("--role-map", self.roster_args.role_map.as_deref()),
+        ];
+        let roster = [("the roster", self.roster.as_deref())];
+        roster.into_iter().chain(self.target.flags.read_files()).chain(maps).collect()
+    }
+}
+
 /// Flags that decide what a run may change.
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Debug, Clone, Args)]

@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use governor::middleware::NoOpMiddleware;
@@ -59,6 +59,37 @@ pub struct Pace {
     throttled: AtomicU64,
     latencies: Latencies,
     absence: Absence,
+    waits: Mutex<Waits>,
+}
+
+/// How long requests have waited, in times after the start of the pace.
+#[derive(Debug, Default)]
+struct Waits {
+    /// Holds that are over.
+    asked: Duration,
+    /// When the latest hold began, if it was not over at the last look, and when it is.
+    hold: Option<(Duration, Duration)>,
+    /// Outages that are over.
+    away: Duration,
+}
+
+impl Waits {
+    /// A hold begins, or goes on for longer.
+    fn hold(&mut self, now: Duration, until: Duration) {
+        self.hold = match self.hold {
+            Some((since, end)) if end >= now => Some((since, end.max(until))),
+            Some((since, end)) => {
+                self.asked += end.saturating_sub(since);
+                Some((now, until))
+            }
+            None => Some((now, until)),
+        };
+    }
+
+    /// The time of all holds so far.
+    fn asked(&self, now: Duration) -> Duration {
+        self.asked + self.hold.map_or(Duration::ZERO, |(since, end)| end.min(now).saturating_sub(since))
+    }
 }
 
 /// How long answers took.
@@ -137,6 +168,7 @@ impl Pace {
             throttled: AtomicU64::new(0),
             latencies: Latencies::default(),
             absence: Absence::default(),
+            waits: Mutex::default(),
         }
     }
 
@@ -199,7 +231,7 @@ impl Pace {
                 concurrency,
                 window_end: window_shown(window, concurrency),
                 window_min: window.fewest(),
-                window_mean: window.average().unwrap_or(concurrency),
+                window_mean: window.average().unwrap_or_else(|| window.slots()),
                 limited_by: self.limited_by(window.mostly_limited_by()),
                 congestion_events: window.cuts(),
                 ..strain
@@ -211,6 +243,7 @@ impl Pace {
     pub fn load(&self) -> Load {
         let buckets = &self.latencies.buckets;
         let (window, limited_by) = self.gate.with(|window| (window.slots(), window.limited_by()));
+        let (waits, away) = (self.waits(), self.away_for().unwrap_or_default());
         Load {
             requests: self.requests(),
             retries: self.budget.repeats(),
@@ -219,6 +252,8 @@ impl Pace {
             in_flight: self.gate.in_flight(),
             limited_by: self.limited_by(limited_by),
             latency: std::array::from_fn(|place| buckets[place].load(Ordering::Relaxed)),
+            asked: waits.asked(self.passed()),
+            away: waits.away + away,
         }
     }
 
@@ -227,6 +262,10 @@ impl Pace {
             LimitedBy::Concurrency if self.limiter.is_some() => LimitedBy::Rate,
             LimitedBy::Concurrency | LimitedBy::Rate | LimitedBy::Latency | LimitedBy::Refusals => window,
         }
+    }
+
+    fn waits(&self) -> MutexGuard<'_, Waits> {
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn passed(&self) -> Duration {
@@ -247,7 +286,10 @@ impl Pace {
         if !is_absent {
             if absence.in_a_row.load(Ordering::Relaxed) > 0 {
                 absence.in_a_row.store(0, Ordering::Relaxed);
-                absence.since.store(0, Ordering::Relaxed);
+                let since = absence.since.swap(0, Ordering::Relaxed);
+                if since > 0 {
+                    self.waits().away += self.passed().saturating_sub(Duration::from_nanos(since));
+                }
             }
         } else if absence.in_a_row.fetch_add(1, Ordering::Relaxed) + 1 == AWAY_AFTER {
             let now = u64::try_from(self.passed().as_nanos()).unwrap_or(u64::MAX);
@@ -288,7 +330,9 @@ impl Pace {
 
     /// Holds all requests for this long from now; a longer hold in force stays.
     pub fn hold(&self, wait: Duration) {
-        let until = self.passed().saturating_add(wait);
+        let now = self.passed();
+        let until = now.saturating_add(wait);
+        self.waits().hold(now, until);
         let until = u64::try_from(until.as_nanos()).unwrap_or(u64::MAX);
         self.hold_until.fetch_max(until.max(1), Ordering::Relaxed);
     }

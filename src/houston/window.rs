@@ -53,6 +53,8 @@ struct Usage {
     answers: u64,
     /// The sum of its sizes.
     slots: u64,
+    /// The smallest of them.
+    least: u32,
     by_latency: u64,
     by_refusals: u64,
 }
@@ -84,10 +86,16 @@ impl Window {
         self.refusals.slots().min(by_latency)
     }
 
-    /// The fewest that were allowed since the beginning, the slow start aside.
+    /// The fewest that were allowed since the beginning, the slow start aside; but what was hardly more than a
+    /// slow start had its size.
     pub fn fewest(&self) -> u32 {
         let by_latency = self.latency.as_ref().map_or(u32::MAX, ByLatency::fewest);
-        self.refusals.fewest().min(by_latency)
+        let fewest = self.refusals.fewest().min(by_latency);
+        match self.average() {
+            Some(average) if average < fewest => self.usage.least,
+            Some(_) => fewest,
+            None => fewest.min(self.slots()),
+        }
     }
 
     /// How many were allowed on average while answers came; none before the first one.
@@ -139,8 +147,10 @@ impl Window {
     /// An answer came.
     pub fn answered(&mut self, answer: Arrival) {
         let Arrival { kind, departure, latency, in_flight, at } = answer;
+        let slots = self.slots();
+        self.usage.least = if self.usage.answers == 0 { slots } else { self.usage.least.min(slots) };
         self.usage.answers += 1;
-        self.usage.slots += u64::from(self.slots());
+        self.usage.slots += u64::from(slots);
         match self.limited_by() {
             LimitedBy::Latency => self.usage.by_latency += 1,
             LimitedBy::Refusals => self.usage.by_refusals += 1,
@@ -165,7 +175,38 @@ impl Window {
 mod tests {
     use super::*;
 
+    use proptest::prelude::*;
+
     const MS: Duration = Duration::from_millis(1);
+
+    /// An answer after so many milliseconds, or a refusal.
+    fn ends() -> impl Strategy<Value = Vec<Option<u32>>> {
+        prop::collection::vec(prop::option::weighted(0.95, 1..400_u32), 0..300)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_average_lies_between_the_fewest_and_the_most(
+            ends in ends(),
+            most in 1..65_u32,
+            follows_latency in any::<bool>(),
+        ) {
+            let mut window =
+                if follows_latency { Window::following_latency(most) } else { Window::new(Some(most)) };
+            let mut at = Duration::ZERO;
+            for end in ends {
+                match end {
+                    Some(ms) => answer(&mut window, ms * MS, &mut at),
+                    None => window.refused(Congestion::TooMany, None, window.departure()),
+                }
+                let average = window.average().unwrap_or_else(|| window.slots());
+                prop_assert!((1..=average).contains(&window.fewest()), "{} {average}", window.fewest());
+                prop_assert!(average <= most, "{average} {most}");
+            }
+        }
+    }
 
     fn answer(window: &mut Window, latency: Duration, at: &mut Duration) {
         *at += latency / window.slots();

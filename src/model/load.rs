@@ -13,7 +13,7 @@ pub struct Strain {
     pub concurrency: u32,
     /// How many of them were allowed in the end.
     pub window_end: u32,
-    /// The fewest that were allowed.
+    /// The fewest that were allowed, the slow start aside if the run was longer than that.
     pub window_min: u32,
     /// How many were allowed on average.
     pub window_mean: u32,
@@ -52,7 +52,7 @@ impl Strain {
             let fewest = if self.concurrency > 0 { self.window_min } else { later.window_min };
             self.window_min = fewest.min(later.window_min);
             self.window_end = later.window_end;
-            self.concurrency = later.concurrency;
+            self.concurrency = self.concurrency.max(later.concurrency);
         }
         self.answers += later.answers;
         self.answers_us += later.answers_us;
@@ -82,6 +82,10 @@ pub struct Load {
     /// Answers so far by how long they took: below 1 ms, below 2, below 4, and so on; the last
     /// number is of all longer ones.
     pub latency: [u64; Load::BUCKETS],
+    /// How long requests have waited so far because Houston asked for it.
+    pub asked: Duration,
+    /// How long Houston has been away so far.
+    pub away: Duration,
 }
 
 impl Load {
@@ -148,6 +152,22 @@ mod tests {
         all.add(leg(100, LimitedBy::Latency, 5, 20));
         all.add(leg(50, LimitedBy::Concurrency, 8, 80));
         assert_eq!((all.limited_by, all.window_mean, all.latency_ms()), (LimitedBy::Latency, 5, Some(40)));
+    }
+
+    #[test]
+    fn the_average_of_all_legs_lies_between_the_fewest_and_the_most() {
+        let leg = |concurrency, window_mean, answers| Strain {
+            concurrency,
+            window_min: window_mean,
+            window_mean,
+            answers,
+            ..Strain::default()
+        };
+        let mut all = Strain::default();
+        for later in [leg(16, 16, 100), leg(4, 4, 10), leg(8, 2, 1)] {
+            all.add(later);
+            assert!((all.window_min..=all.concurrency).contains(&all.window_mean), "{all:?}");
+        }
     }
 
     #[test]

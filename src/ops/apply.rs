@@ -260,7 +260,9 @@ impl Applying<'_> {
         let (folder, began) = (&folder, session.clock.now());
         let (signals, settings) = (&signals, &engine_settings(session, &settings));
         let phases = Phases { folder, session, signals, settings, limits: &limits, began };
-        signals.sending_begins(resume_command(folder.path(), unattended));
+        let resume = resume_command(folder.path(), unattended);
+        progress.event(&Event::Recorded { run: folder.id(), folder: folder.path(), resume: &resume });
+        signals.sending_begins(resume);
         let announce = &mut |event: &Event<'_>| session.show(event, &mut progress);
         let end = phases.carry_out(&rows, &later, tally, &mut journal, announce);
         signals.reporting_begins();

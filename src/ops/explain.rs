@@ -18,8 +18,19 @@ use crate::plan::{Account, Action, Decision, Holder, Item, Origin, Phase, Reason
 use crate::report::escape::json_pretty;
 use crate::report::plan::{PlanFormat, reason};
 
+/// Everything about one person.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Document<'d> {
+    /// Version of this object: 1. Fields may be added under the same version.
+    schema_version: u32,
+    /// The rows of the person, each with its deployment roles; then what becomes of the person elsewhere.
+    explained: &'d [Explained],
+}
+
 /// One row, or one person who is not in the roster, explained.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Explained {
     /// `file:line`; none for a person who is not in the roster.
     place: Option<String>,
@@ -41,6 +52,7 @@ struct Explained {
 
 /// A request.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Sending {
     operation: &'static str,
     document: String,
@@ -79,7 +91,8 @@ pub fn explain(
         PlanFormat::Human | PlanFormat::Csv | PlanFormat::Md | PlanFormat::Html => {
             Ok(all.iter().map(text).collect::<Vec<_>>().join("\n"))
         }
-        PlanFormat::Json => json_pretty(&all).map_err(|error| Failure::new(ExitStatus::Internal, error)),
+        PlanFormat::Json => json_pretty(&Document { schema_version: 1, explained: &all })
+            .map_err(|error| Failure::new(ExitStatus::Internal, error)),
     }
 }
 
@@ -297,4 +310,15 @@ fn write(out: &mut String, explained: &Explained) -> std::fmt::Result {
     writeln!(out, "  variables:")?;
     let variables = serde_json::to_string_pretty(variables).unwrap_or_default();
     variables.lines().try_for_each(|line| writeln!(out, "    {}", printable(line)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Document;
+    use crate::report::schemas::tests::{check, of};
+
+    #[test]
+    fn the_schema_is_that_of_the_type() {
+        check("explain", of::<Document<'_>>());
+    }
 }

@@ -4,8 +4,11 @@
 //! Main type: [`Merged`].
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read as _, Write};
 use std::path::Path;
+
+use serde::Deserialize;
 
 use super::audit::check_journal;
 use super::failure::Failure;
@@ -14,13 +17,14 @@ use super::notices::Notices;
 use crate::model::target_key::is_same_target;
 use crate::model::{LineNumbers, Shard, printable};
 use crate::outcome::ExitStatus;
+use crate::plan::RolePolicy;
 use crate::record::folder::{RunFolder, RunsError};
-use crate::record::journal::{Hashing, History, JournalError, Union};
+use crate::record::journal::{Hashing, Header, History, JournalError, Union};
 use crate::record::undo;
 use crate::report::notices::{Notice, ReportNotice};
 use crate::report::results::ResultsError;
 use crate::report::run::{RunFormat, write};
-use crate::report::summary::Summary;
+use crate::report::summary::{FILE, LIMIT, Summary};
 use crate::report::{write_files, write_page};
 
 /// A run of a shard, as its files show it at the moment.
@@ -178,7 +182,7 @@ fn check(parts: &[Part]) -> Result<(), Failure> {
     let differs = |what: &str, part: &Part, one: &str, other: &str| {
         let (one, other) = (printable(one), printable(other));
         let text = format!("runs {} and {} have different {what}: {one} and {other}", first.id(), part.id());
-        usage(text, "merge the runs of one roster, number of shards and target")
+        usage(text, "merge the runs of one roster, number of shards, target and meaning")
     };
     for part in parts {
         let other = &part.history.header;
@@ -193,6 +197,10 @@ fn check(parts: &[Part]) -> Result<(), Failure> {
         }
         if other.dialect != header.dialect {
             return differs("ways of reading the roster", part, &header.roster, &other.roster);
+        }
+        if meaning(other) != meaning(header) {
+            let [one, other] = [header, other].map(|header| meaning(header).join(" "));
+            return differs("settings", part, &one, &other);
         }
         if !is_same_target(&other.target, &header.target) {
             return differs("targets", part, &header.target, &other.target);
@@ -220,6 +228,20 @@ fn check(parts: &[Part]) -> Result<(), Failure> {
     )
 }
 
+/// The flags that decide what a run may change.
+fn meaning(header: &Header) -> Vec<&'static str> {
+    let settings = &header.settings;
+    let flags = [
+        ("--update-roles", settings.roles == RolePolicy::Update),
+        ("--prune", settings.prune.is_some()),
+        ("--send-invites", settings.send_invites),
+        ("--repair-duplicates", settings.repair_duplicates),
+        ("--reinvite", settings.reinvite),
+    ];
+    let given: Vec<_> = flags.into_iter().filter(|(_, is_given)| *is_given).map(|(flag, _)| flag).collect();
+    if given.is_empty() { vec!["no flag"] } else { given }
+}
+
 /// The name of a folder, also if it was given as `.`.
 fn name_of(folder: &RunFolder) -> String {
     let real = folder.path().canonicalize();
@@ -241,8 +263,27 @@ fn lines_of(folder: &RunFolder, history: &History) -> Result<LineNumbers, Failur
     lines.map_err(|error| Failure::new(ExitStatus::BadInput, error))
 }
 
+/// The runs whose joint report this folder has; none if it has no such report.
+pub fn joined_in(folder: &Path) -> Vec<String> {
+    #[derive(Deserialize)]
+    struct Joint {
+        #[serde(default)]
+        runs: Vec<String>,
+    }
+    let is_file = || folder.join(FILE).symlink_metadata().is_ok_and(|file| file.is_file());
+    let mut text = String::new();
+    if !is_file() {
+        return Vec::new();
+    }
+    let read =
+        File::open(folder.join(FILE)).and_then(|file| file.take(LIMIT as u64).read_to_string(&mut text));
+    let joint = read.ok().and_then(|_| serde_json::from_str::<Joint>(&text).ok());
+    joint.map(|joint| joint.runs).unwrap_or_default()
+}
+
 /// The folder that the reports are written into.
 fn out_folder(out: &Path) -> Result<RunFolder, Failure> {
+    let has_files = out.read_dir().is_ok_and(|mut entries| entries.next().is_some());
     let folder = RunFolder::for_reports(out).map_err(|error| match error {
         RunsError::Distrusted { .. } => Failure::new(ExitStatus::Usage, error),
         RunsError::Folder(error) => Failure::new(ExitStatus::Internal, error),
@@ -254,6 +295,15 @@ fn out_folder(out: &Path) -> Result<RunFolder, Failure> {
         return Err(Failure::new(ExitStatus::Usage, error)
             .about(&["out"])
             .hint("choose another folder with --out"));
+    }
+    if has_files && joined_in(out).is_empty() {
+        let error = anyhow::anyhow!(
+            "{} is not empty and has no joint report, so its files could be replaced",
+            out.display()
+        );
+        return Err(Failure::new(ExitStatus::Usage, error)
+            .about(&["out"])
+            .hint("choose a new or empty folder with --out"));
     }
     Ok(folder)
 }

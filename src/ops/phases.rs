@@ -75,6 +75,7 @@ impl Phases<'_> {
         journal: &mut Journal,
         announce: Announce<'_>,
     ) -> RunEnd {
+        journal.begin_pulses(&self.session.pace.load());
         announce(&Event::PhaseBegins(Phase::Members));
         let left_out = tally.of_kind(StatusKind::NotTried);
         let mut end = self.send(rows, tally, journal, announce);

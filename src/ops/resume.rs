@@ -371,7 +371,9 @@ impl Resuming {
         settings.repeats = careful(settings.repeats, history.header.houston_version.as_deref());
         let began = session.clock.now();
         let phases = Phases { folder, session, signals, settings: &settings, limits, began };
-        signals.sending_begins(resume_command(folder.path(), history.header.settings.unattended));
+        let resume = resume_command(folder.path(), history.header.settings.unattended);
+        progress.event(&Event::Recorded { run: folder.id(), folder: folder.path(), resume: &resume });
+        signals.sending_begins(resume);
         let announce = &mut |event: &Event<'_>| session.show(event, &mut progress);
         let end = phases.carry_out(rows, &Phase::LATER, self.tally, &mut journal, announce);
         signals.reporting_begins();

@@ -34,7 +34,7 @@ pub use self::history::{Extent, History, ItemEnd, LegEnd, Roles, RowEnd};
 pub use self::lines::{PlanLines, PlanSource, plan_lines};
 pub use self::plan_file::{Kept, LineDecision, Origin, PlanLine, write_plan};
 use self::pulse::Beat;
-pub use self::pulse::{Counted, Interval, Paused, Pulse, Pulses, WhyPaused};
+pub use self::pulse::{Counted, Interval, Paused, Pulse, Pulses, Waited, WhyPaused};
 pub use self::timeline::{Moment, Span, Timeline};
 pub use self::undoable::{Undoing, Undone};
 pub use self::union::{Union, UnionError};
@@ -570,6 +570,11 @@ impl Journal {
             // What cannot be written is kept, and the next commit fails for it.
             let _ = self.flush();
         }
+    }
+
+    /// The leg begins to send.
+    pub fn begin_pulses(&mut self, load: &Load) {
+        self.beat.begin(load);
     }
 
     /// Whether it is time to note how busy the leg keeps Houston.

@@ -6,7 +6,7 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, IsTerminal as _, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use atomic_write_file::{AtomicWriteFile, OpenOptions};
@@ -69,6 +69,22 @@ impl Draft {
     pub fn readable_by(readers: Readers, path: &Path) -> Result<Self, WriteError> {
         let way = output(path, readers).map_err(|source| WriteError::new(path, source))?;
         Ok(Self { way, path: path.to_owned() })
+    }
+
+    /// The same; a file of the user's own that is replaced keeps its mode, so that whoever reads it still can.
+    ///
+    /// # Errors
+    /// As [`Draft::output`].
+    pub fn keeping_mode(readers: Readers, path: &Path) -> Result<Self, WriteError> {
+        let draft = Self::readable_by(readers, path)?;
+        let before = fs::metadata(path).ok().filter(fs::Metadata::is_file);
+        if let (Way::Replacing(file, _), Some(before)) = (&draft.way, before)
+            && before.uid() == rustix::process::geteuid().as_raw()
+        {
+            let kept = file.set_permissions(fs::Permissions::from_mode(before.mode() & 0o777));
+            kept.map_err(|source| WriteError::new(path, source))?;
+        }
+        Ok(draft)
     }
 
     /// Where it will be.
@@ -287,7 +303,7 @@ impl Seek for Draft {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::os::unix::fs::symlink;
 
     fn write_output(path: &Path, content: &str) -> Result<(), WriteError> {
         let mut draft = Draft::output(path)?;
@@ -310,6 +326,20 @@ mod tests {
         write_output(&path, "new").expect("written");
         assert_eq!(fs::read_to_string(&path).expect("readable"), "new");
         assert_eq!(fs::metadata(&path).expect("exists").permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_file_that_is_replaced_can_keep_its_mode() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("metrics.prom");
+        let mode = || fs::metadata(&path).expect("exists").permissions().mode() & 0o777;
+        Draft::keeping_mode(Readers::Owner, &path).expect("opened").commit().expect("written");
+        assert_eq!(mode(), 0o600, "a new file is private");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("changed");
+        Draft::keeping_mode(Readers::Owner, &path).expect("opened").commit().expect("written");
+        assert_eq!(mode(), 0o644);
+        write_output(&path, "a plan").expect("written");
+        assert_eq!(mode(), 0o600, "other outputs never do");
     }
 
     #[test]

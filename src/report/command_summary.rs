@@ -3,12 +3,14 @@
 //!
 //! Main type: [`CommandSummary`]. Of a run it has what `summary.json` has.
 
-use serde::Serialize;
+use std::path::Path;
+
+use serde::{Serialize, Serializer};
 
 use super::known::{Facts, PlanFacts};
-use super::summary::{LIMIT, Summary, by_status, shorten};
+use super::summary::{LIMIT, RunState, Summary, shorten};
 use crate::model::escaped_json;
-use crate::outcome::Tally;
+use crate::outcome::{Status, Tally};
 
 /// A command that writes a summary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -86,6 +88,14 @@ enum Rest<'s> {
         /// Version of this object: 1. Fields may be added under the same version.
         schema_version: u32,
         exit_status: u8,
+        /// The id of the run, if one has begun.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        run: Option<&'s str>,
+        /// Its folder.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        folder: Option<&'s Path>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        state: Option<RunState>,
         #[serde(flatten)]
         sent: Option<Box<Sent>>,
     },
@@ -95,14 +105,34 @@ enum Rest<'s> {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Sent {
-    /// Rows per status so far.
-    #[serde(serialize_with = "by_status")]
+    /// Rows per status so far. How many are in doubt or were not tried is known only from the run's files.
+    #[serde(serialize_with = "by_known_status")]
     #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<crate::outcome::Status, u64>"))]
     counts: Tally,
+    /// Changes that were begun or due and have no outcome yet.
+    unsettled: u64,
     /// Requests of every kind so far.
     requests: u64,
     /// Requests that were sent again.
     retries: u64,
+}
+
+impl Sent {
+    fn of(counts: Tally) -> Self {
+        let (requests, retries) = (counts.requests, counts.strain.retries);
+        Self { counts, unsettled: counts.operations.saturating_sub(counts.concluded), requests, retries }
+    }
+}
+
+/// The rows per status of a run that has not ended.
+fn by_known_status<S: Serializer>(tally: &Tally, serializer: S) -> Result<S::Ok, S::Error> {
+    let known = Status::ALL.into_iter().filter(|status| is_known_early(*status));
+    serializer.collect_map(known.map(|status| (status, tally.of(status))))
+}
+
+/// Whether the number of rows with this status is known before a run has ended.
+pub(super) fn is_known_early(status: Status) -> bool {
+    !matches!(status, Status::InDoubt | Status::NotRun)
 }
 
 impl CommandSummary {
@@ -128,16 +158,16 @@ impl CommandSummary {
     }
 
     fn document<'s>(&'s self, error: Option<&'s ErrorText>, run: Option<&'s Summary>) -> Document<'s> {
-        let rest = match run {
-            Some(run) => Rest::Run(run),
-            None => Rest::Early {
-                schema_version: 1,
-                exit_status: self.exit_status,
-                sent: self.facts.tally.map(|counts| {
-                    Box::new(Sent { counts, requests: counts.requests, retries: counts.strain.retries })
-                }),
-            },
+        let recorded = self.facts.recorded.as_ref();
+        let early = || Rest::Early {
+            schema_version: 1,
+            exit_status: self.exit_status,
+            run: recorded.map(|recorded| &*recorded.run),
+            folder: recorded.map(|recorded| &*recorded.folder),
+            state: recorded.map(|_| RunState::BrokenOff),
+            sent: self.facts.tally.map(|tally| Box::new(Sent::of(tally))),
         };
+        let rest = run.map_or_else(early, Rest::Run);
         let digest = self.facts.digest.as_deref();
         Document { command: self.command, error, plan: self.facts.plan, plan_digest: digest, rest }
     }
@@ -146,7 +176,7 @@ impl CommandSummary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::{Cause, Code, Status};
+    use crate::outcome::{Cause, Code};
     use crate::plan::Counts;
     use crate::plan::guard::GuardVerdict;
     use crate::report::fixture::{Fixture, HOSTILE};
@@ -171,13 +201,16 @@ mod tests {
     #[test]
     fn a_plan_is_counted_and_what_was_sent_before_a_signal_too() {
         let mut tally = Tally::default();
-        tally.requests = 9;
+        (tally.requests, tally.operations, tally.concluded) = (9, 8, 3);
         let facts = Facts { plan: Some(plan()), tally: Some(tally), ..Facts::default() };
         let summary = CommandSummary { command: CommandName::Apply, exit_status: 130, error: None, facts };
         let value: serde_json::Value = serde_json::from_str(&summary.to_json()).expect("JSON");
         assert_eq!(value["plan"]["counts"]["add"], 12);
-        assert_eq!(value["plan"]["guard"], "passed");
+        assert_eq!((&value["plan"]["guard"], &value["unsettled"]), (&"passed".into(), &5.into()));
         assert_eq!((&value["requests"], &value["counts"]["added"]), (&9.into(), &0.into()));
+        for unknown in ["in_doubt", "not_run"] {
+            assert_eq!(value["counts"].get(unknown), None, "it is not 0");
+        }
     }
 
     #[test]

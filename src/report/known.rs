@@ -3,6 +3,7 @@
 //!
 //! Main type: [`Known`], a [`Reporter`] that keeps the latest of what it hears.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
@@ -25,10 +26,23 @@ pub struct Facts {
     pub plan: Option<PlanFacts>,
     /// The digest of the plan, if it is saved or was.
     pub digest: Option<String>,
+    /// The folder of the run, once it has one.
+    pub recorded: Option<Recorded>,
     /// The totals so far, once something may be sent.
     pub tally: Option<Tally>,
     /// The whole run, once its reports are written.
     pub run: Option<Box<Summary>>,
+}
+
+/// A run that has begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// Its id.
+    pub run: String,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// The command that finishes it.
+    pub resume: String,
 }
 
 /// A plan in numbers.
@@ -71,6 +85,10 @@ impl Reporter for Known {
         match *event {
             Event::Planned { counts, changes, guard } => {
                 self.facts().plan = Some(PlanFacts { counts, changes, changes_pending: changes > 0, guard });
+            }
+            Event::Recorded { run, folder, resume } => {
+                let (run, folder, resume) = (run.to_owned(), folder.to_owned(), resume.to_owned());
+                self.facts().recorded = Some(Recorded { run, folder, resume });
             }
             Event::Started { tally }
             | Event::Acknowledged { tally, .. }

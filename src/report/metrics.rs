@@ -7,13 +7,16 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::command_summary::CommandSummary;
+use super::command_summary::{CommandSummary, is_known_early};
 use super::known::{Facts, PlanFacts};
 use crate::model::printable;
 use crate::outcome::Status;
 
 /// The time of the last command that succeeded: kept when later ones fail.
 const LAST_SUCCESS: &str = "houston_onboard_last_success_timestamp_seconds";
+
+/// The first second of 2020: there is no older success.
+const EARLIEST: f64 = 1_577_836_800.0;
 
 /// The metrics of a command that ended `now`. `good` is whether it succeeded; `before` is what the file had.
 pub fn text(
@@ -32,11 +35,11 @@ pub fn text(
         }
     };
     let alone = |value: f64| vec![(String::new(), value)];
-    let Facts { plan, tally, run, .. } = &ended.facts;
+    let Facts { plan, tally, run, recorded, .. } = &ended.facts;
     let run_labels = [
         ("command", ended.command.word()),
         ("version", env!("CARGO_PKG_VERSION")),
-        ("run", run.as_ref().map_or("", |run| &run.run)),
+        ("run", run.as_ref().map_or(recorded.as_ref().map_or("", |run| &run.run), |run| &run.run)),
         ("target", run.as_ref().map_or("", |run| &run.target)),
     ];
     gauge("run_info", "The latest command and its run.", &[(labels(&run_labels), 1.0)]);
@@ -48,7 +51,9 @@ pub fn text(
     }
     let counts = run.as_ref().map(|run| run.counts).or(*tally);
     if let Some(counts) = counts {
-        let rows = Status::ALL.map(|status| (labels(&[("status", status.word())]), float(counts.of(status))));
+        let known = Status::ALL.into_iter().filter(|status| run.is_some() || is_known_early(*status));
+        let row = |status: Status| (labels(&[("status", status.word())]), float(counts.of(status)));
+        let rows: Vec<_> = known.map(row).collect();
         gauge("rows", "Rows of the latest run by status.", &rows);
     }
     let sent = run.as_ref().map(|run| (run.requests, run.retries));
@@ -56,18 +61,20 @@ pub fn text(
         gauge("requests", "Requests of the latest run.", &alone(float(requests)));
         gauge("retries", "Requests of the latest run that were sent again.", &alone(float(retries)));
     }
-    let success = if good { Some(seconds(now)) } else { last_success(before) };
+    // A plan changes and confirms nothing.
+    let success = if good && run.is_some() { Some(seconds(now)) } else { last_success(before, now) };
     if let Some(success) = success {
         let name = LAST_SUCCESS.trim_start_matches("houston_onboard_");
-        gauge(name, "When a command last succeeded.", &alone(success));
+        gauge(name, "When apply or resume last succeeded.", &alone(success));
     }
     text
 }
 
-/// The time of the last success in an older file.
-fn last_success(before: &str) -> Option<f64> {
+/// The time of the last success in an older file, unless it is none that a file of ours can have.
+fn last_success(before: &str, now: Timestamp) -> Option<f64> {
+    let latest = seconds(now) + 86_400.0;
     let line = before.lines().find_map(|line| line.strip_prefix(LAST_SUCCESS))?;
-    line.trim().parse().ok().filter(|time: &f64| time.is_finite())
+    line.trim().parse().ok().filter(|time: &f64| (EARLIEST..=latest).contains(time))
 }
 
 fn labels(pairs: &[(&str, &str)]) -> String {
@@ -138,7 +145,7 @@ mod tests {
         # HELP houston_onboard_retries Requests of the latest run that were sent again.
         # TYPE houston_onboard_retries gauge
         houston_onboard_retries 0
-        # HELP houston_onboard_last_success_timestamp_seconds When a command last succeeded.
+        # HELP houston_onboard_last_success_timestamp_seconds When apply or resume last succeeded.
         # TYPE houston_onboard_last_success_timestamp_seconds gauge
         houston_onboard_last_success_timestamp_seconds 1795449600
         "#);
@@ -152,8 +159,18 @@ mod tests {
         assert!(good.lines().any(|found| found == line) && bad.lines().any(|found| found == line), "{bad}");
         assert!(bad.contains("houston_onboard_exit_status 6\n"), "{bad}");
         assert_eq!(metrics(6, &bad), bad, "also over several failures");
-        for broken in ["", "nonsense", &format!("{LAST_SUCCESS} NaN"), &format!("{LAST_SUCCESS} soon")] {
-            assert!(!metrics(6, broken).contains(LAST_SUCCESS), "{broken}");
+        for broken in ["", "NaN", "soon", "1e99", "-5", "99999999999999", "1795540000"] {
+            assert!(!metrics(6, &format!("{LAST_SUCCESS} {broken}")).contains(LAST_SUCCESS), "{broken}");
         }
+    }
+
+    #[test]
+    fn a_plan_keeps_the_time_of_the_last_success() {
+        let ended =
+            |command| CommandSummary { command, exit_status: 0, error: None, facts: Facts::default() };
+        let now = Timestamp::from_second(1_795_536_000).expect("a time");
+        let (good, plan) = (metrics(0, ""), ended(CommandName::Plan));
+        assert!(text(&plan, true, 1.0, now, &good).contains(&format!("{LAST_SUCCESS} 1795449600\n")));
+        assert!(!text(&plan, true, 1.0, now, "").contains(LAST_SUCCESS));
     }
 }

@@ -9,10 +9,11 @@ use std::io::Read as _;
 use flate2::read::ZlibDecoder;
 
 /// The name of every schema, and what it is about, in the order in which they are listed.
-pub const ALL: [(&str, &str); 15] = [
+pub const ALL: [(&str, &str); 16] = [
     ("summary", "summary.json, and `report --format json`"),
     ("summary-file", "`--summary-file` of plan, apply and resume"),
     ("plan", "`plan --format json`"),
+    ("explain", "`plan --explain EMAIL --format json`"),
     ("saved-plan", "`plan --out`, and undo.json"),
     ("report-row", "a line of `report --format jsonl`"),
     ("list", "`report --list --format json`"),
@@ -83,7 +84,7 @@ pub(crate) mod tests {
         schema
     }
 
-    /// Of the types of this module and those below it; the command line has its own.
+    /// Of the types of this module and those below it; the command line and `plan --explain` have their own.
     fn generated(name: &str) -> Option<Schema> {
         Some(match name {
             "summary" => of::<Summary>(),
@@ -99,7 +100,7 @@ pub(crate) mod tests {
             "journal-entry" => of::<Entry>(),
             "plan-line" => of::<PlanLine>(),
             "log" => of::<LogLine<'_>>(),
-            "config" | "version" => return None,
+            "config" | "explain" | "version" => return None,
             other => panic!("no type for {other}"),
         })
     }

@@ -636,7 +636,7 @@ fn word_or_nothing<S: Serializer>(code: &Option<Code>, serializer: S) -> Result<
     serializer.serialize_str(code.as_ref().map_or("", Code::word))
 }
 
-pub(super) fn by_status<S: Serializer>(tally: &Tally, serializer: S) -> Result<S::Ok, S::Error> {
+fn by_status<S: Serializer>(tally: &Tally, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(Status::ALL.map(|status| (status, tally.of(status))))
 }
 

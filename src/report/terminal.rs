@@ -399,6 +399,7 @@ impl Reporter for Progress {
             }
             Event::Stopping { reason, cause, in_flight } => self.stopping(reason, cause, in_flight),
             Event::Finished { tally } => self.end(Some(tally)),
+            Event::Recorded { .. } => {}
             Event::ReportsBegin => self.reporting_since = Some((self.now)()),
             Event::ReportsWritten { folder } => self.reported(folder),
         }

@@ -271,6 +271,7 @@ impl Beat {
             let (requests, retries, throttled) = self.counted;
             let answers = std::mem::take(&mut self.answers);
             journal.note(&Entry::Pulse(Box::new(Pulse {
+                waited: None,
                 requests,
                 retries,
                 throttled,

@@ -379,7 +379,7 @@ fn a_plan_shows_them_in_every_format_and_explains_the_request() {
 
     let explain = |email: &str| {
         let shown = plan(&workdir, &sandbox, &["--explain", email, "--format", "json"]);
-        parsed(&shown.ended(10).stdout)
+        parsed(&shown.ended(10).stdout)["explained"].clone()
     };
     let member = explain(&person(0, 1));
     assert_eq!(member[1]["request"]["variables"]["deploymentId"], "ckdeploy0a");

@@ -85,7 +85,7 @@ fn shell(shell: &str, folder: &Path, script: &str) -> String {
 }
 
 /// What the program takes after these words, the last of which is being typed.
-const COMPLETED: [(&[&str], &[&str], &[&str]); 8] = [
+const COMPLETED: [(&[&str], &[&str], &[&str]); 10] = [
     (&[""], &["plan", "apply", "config"], &["--help"]),
     (&["pl"], &["plan"], &["apply"]),
     (&["plan", "--pr"], &["--prune", "--protect", "--progress"], &["--plan"]),
@@ -93,6 +93,8 @@ const COMPLETED: [(&[&str], &[&str], &[&str]); 8] = [
     (&["plan", "r.csv", "--format", ""], &["human", "json", "csv", "md"], &["junit"]),
     (&["apply", "--color", ""], &["auto", "always", "never"], &["plan"]),
     (&["config", "show", "--tok"], &["--token-file"], &["--target"]),
+    (&["schema", ""], &["summary", "plan", "explain"], &["roster.csv", "elvish"]),
+    (&["help", ""], &["plan", "exit-status", "roster"], &["elvish"]),
     (&["completions", ""], &["bash", "zsh", "fish", "powershell"], &["elvish"]),
 ];
 
@@ -146,8 +148,7 @@ fn fish_completes_commands_flags_and_values() {
         return;
     }
     let workdir = folder_with_script("fish");
-    // clap_complete gives fish no values of positional arguments.
-    for (typed, expected, not) in COMPLETED.into_iter().filter(|(typed, ..)| *typed != ["completions", ""]) {
+    for (typed, expected, not) in COMPLETED {
         let script = format!("source script; complete -C 'houston-onboard {}'", typed.join(" "));
         check("fish", typed, &shell("fish", workdir.path(), &script), expected, not);
     }

@@ -101,6 +101,58 @@ fn every_exit_status_has_a_summary_with_what_is_known() {
 }
 
 #[test]
+fn what_keeps_arguments_and_settings_from_being_read_is_in_the_files() {
+    let workdir = with(roster(2, 1));
+    workdir.write("bad.toml", "rat = \"10/s\"\n");
+    let old = "{\"command\":\"apply\",\"error\":null,\"schema_version\":1,\"exit_status\":0}\n";
+    let cases: [(&[&str], &str); 8] = [
+        (&["apply", "roster.csv", "--bogus"], "unexpected argument '--bogus'"),
+        (&["apply"], "<ROSTER>"),
+        (&["plan", "roster.csv", "--rate", "nonsense"], "nonsense"),
+        (&["apply", "roster.csv", "--shard", "3/2"], "3/2"),
+        (&["resume", "--progress", "wrong"], "wrong"),
+        (&["apply", "roster.csv", "--config", "gone.toml"], "gone.toml"),
+        (&["apply", "roster.csv", "--config", "bad.toml"], "bad.toml:1"),
+        (&["plan", "roster.csv", "--explain", "a@example.com", "--format", "csv"], "--explain"),
+    ];
+    for (line, said) in cases {
+        for by_variable in [false, true] {
+            workdir.write("s.json", old);
+            workdir.write("m.prom", "");
+            let call = workdir.call(line);
+            let call = if by_variable {
+                call.env("HOUSTON_ONBOARD_SUMMARY_FILE", "s.json")
+                    .env("HOUSTON_ONBOARD_METRICS_FILE", "m.prom")
+            } else {
+                call.args(&["--summary-file=s.json", "--metrics-file", "m.prom"])
+            };
+            let run = call.run().ended(2);
+            let found = summary(&workdir, &run);
+            assert_eq!(found["command"], line[0]);
+            assert!(found["error"]["text"].as_str().unwrap().contains(said), "{line:?}: {found}");
+            assert!(metrics(&workdir).contains("houston_onboard_exit_status 2\n"), "{line:?}");
+        }
+    }
+    let run = workdir.call(["apply", "roster.csv"]).env("HOUSTON_ONBOARD_PRUNE", "maybe").args(&FILES).run();
+    let found = summary(&workdir, &run.ended(2));
+    assert!(found["error"]["text"].as_str().unwrap().contains("HOUSTON_ONBOARD_PRUNE"), "{found}");
+}
+
+#[test]
+fn arguments_that_are_not_understood_replace_no_other_file() {
+    let workdir = with(roster(2, 1));
+    let text = fs::read_to_string(workdir.path().join("roster.csv")).unwrap();
+    for flags in [["--summary-file", "roster.csv"], ["--metrics-file", "roster.csv"]] {
+        workdir.call(["apply", "roster.csv", "--bogus"]).args(&flags).run().ended(2).began_nothing();
+        assert_eq!(fs::read_to_string(workdir.path().join("roster.csv")).unwrap(), text);
+    }
+    for line in [&["apply", "--help"][..], &["validate", "--bogus"], &["--version"], &["--bogus"]] {
+        workdir.call(line).args(&FILES[..2]).run().began_nothing();
+        assert!(!workdir.path().join("s.json").exists(), "{line:?}");
+    }
+}
+
+#[test]
 fn a_guard_that_refuses_is_in_the_summary() {
     let sandbox = Sandbox::new();
     let workdir = with(roster(30, 1));
@@ -134,8 +186,14 @@ fn a_signal_leaves_a_summary_in_every_phase() {
         }
         let run = running.finish().ended(143);
         let found = summary(&workdir, &run);
-        assert_eq!(found["state"].is_string(), signals == 1, "{found}");
-        assert!(found["counts"].is_object(), "{found}");
+        assert_eq!(found["state"], if signals == 1 { "closed" } else { "broken_off" }, "{found}");
+        assert_eq!(found["run"], run.folder().file_name().unwrap().to_str().unwrap());
+        assert!(found["counts"].is_object() && found["folder"].is_string(), "{found}");
+        if signals == 2 {
+            assert!(found["unsettled"].as_u64() > Some(0), "{found}");
+            assert!(found["counts"].get("not_run").is_none(), "{found}");
+            assert!(found["error"]["hint"].as_str().unwrap().contains("houston-onboard resume"), "{found}");
+        }
         assert!(metrics(&workdir).contains("houston_onboard_exit_status 143\n"));
     }
     // Before anything is sent.
@@ -191,6 +249,29 @@ fn a_device_is_written_in_place_and_a_file_that_is_read_is_not_replaced() {
         let run = workdir.call(["plan", "roster.csv"]).to(&sandbox).args(&flags).run().ended(2);
         assert!(run.stderr.contains("names the roster"), "{}", run.stderr);
     }
+    for (flag, name) in [
+        ("--token-file", "token"),
+        ("--config", "settings.toml"),
+        ("--ca-file", "ca.pem"),
+        ("--role-map", "roles.csv"),
+        ("--workspace-map", "spaces.csv"),
+        ("--audit-key-file", "key"),
+        ("--sandbox-state", "state.csv"),
+    ] {
+        workdir.write(name, "");
+        for output in ["--summary-file", "--metrics-file", "--out"] {
+            let command = if flag == "--audit-key-file" { "apply" } else { "plan" };
+            if command == "apply" && output == "--out" {
+                continue;
+            }
+            let run = workdir.run([command, "roster.csv", "--sandbox", flag, name, output, name]).ended(2);
+            assert!(run.stderr.contains(&format!("{output} names {flag}")), "{}", run.stderr);
+        }
+        assert_eq!(fs::read_to_string(workdir.path().join(name)).unwrap(), "", "{name}");
+    }
+    let run =
+        workdir.run(["export", "--token-file", "token", "--output", "token", "--domain", "a.example.com"]);
+    drop(run.ended(2).says("--output names --token-file"));
     let both = ["--summary-file", "x", "--metrics-file", "x"];
     workdir.call(["plan", "roster.csv"]).to(&sandbox).args(&both).run().ended(2).began_nothing();
     let gone = ["--summary-file", "gone/s.json"];
@@ -212,6 +293,10 @@ fn all_json_fits_its_schema() {
     fits("plan", &json(&plan.ended(0).stdout));
     let saved = json(&fs::read_to_string(workdir.path().join("plan.json")).unwrap());
     fits("saved-plan", &saved);
+    let email = saved["rows"][0]["email"].as_str().unwrap_or("person.0@example.com");
+    let told = json(&to(&["plan", "roster.csv", "--format", "json", "--explain", email]).ended(0).stdout);
+    fits("explain", &told);
+    assert!(told["explained"][0]["request"]["document"].is_string(), "{told}");
     assert_eq!(saved["counts"]["add"], 20);
 
     sandbox.set_faults("429=10%,503=10%".parse().unwrap());
@@ -319,6 +404,9 @@ fn a_log_collector_sees_nothing_but_objects() {
         let run = workdir.run(arguments);
         assert!(run.status == Some(status) || status == 3, "{arguments:?}: {}", run.stderr);
         assert!(!log_of(&run).is_empty());
+        let errors = log_of(&run).into_iter().filter(|line| line["event"] == "error");
+        let statuses: Vec<Value> = errors.map(|line| line["exit_status"].clone()).collect();
+        assert!(arguments[0] == "validate" || statuses == [status], "{arguments:?}: {}", run.stderr);
     }
     let run = workdir.call(["plan", "roster.csv"]).env("HOUSTON_ONBOARD_LOG_FORMAT", "json");
     let run = run.env("HOUSTON_ONBOARD_BOGUS", "1").run();
@@ -338,6 +426,8 @@ fn a_quiet_success_says_nothing_and_a_talkative_one_has_a_line_for_every_attempt
             assert_eq!(run.stderr.lines().count(), digests, "{command:?}: {}", run.stderr);
             assert_eq!(run.stderr.matches("digest: ").count(), digests, "{command:?}: {}", run.stderr);
         }
+        let run = workdir.run(["validate", "roster.csv", "-q"]).ended(0);
+        assert_eq!((run.stdout, run.stderr), (String::new(), String::new()));
     }
     workdir.run(["apply", "gone.csv", "--sandbox", "--yes", "-q"]).ended(3).says("gone.csv").began_nothing();
 

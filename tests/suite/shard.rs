@@ -487,11 +487,16 @@ fn twenty_thousand_rows_over_fifty_workspaces_in_eight_shards_equal_one_run() {
 fn a_report_of_all_needs_the_runs_of_all() {
     let sandbox = Sandbox::of(World::of(6, 2), Options::default());
     let workdir = InProcess::new();
-    let apply = |name: &str, text: &str, shard: Option<&str>| {
+    let applying = |name: &str, text: &str, flags: &[&str]| {
         workdir.write(name, text);
-        let flags: Vec<&str> = shard.iter().flat_map(|shard| ["--shard", *shard]).collect();
-        let run = workdir.apply(&sandbox, name, &[&["--skip-invalid"], &flags[..]].concat());
+        let run = workdir.apply(&sandbox, name, &[&["--skip-invalid"], flags].concat());
         run.folder().file_name().unwrap().to_str().unwrap().to_owned()
+    };
+    let apply = |name: &str, text: &str, shard: Option<&str>| {
+        let flags: Vec<&str> = shard.iter().flat_map(|shard| ["--shard", *shard]).collect();
+        // Who approves the first two shards differs.
+        let approver = if shard == Some("1/3") { "Ada" } else { "Ben" };
+        applying(name, text, &[&flags[..], &["--approved-by", approver]].concat())
     };
     let text = roster(30, 6);
     let [first, second, third] = ["1/3", "2/3", "3/3"].map(|shard| apply("roster.csv", &text, Some(shard)));
@@ -499,6 +504,7 @@ fn a_report_of_all_needs_the_runs_of_all() {
     let of_two = apply("roster.csv", &text, Some("2/2"));
     let other = apply("other.csv", &text.replace("viewer", "editor"), Some("2/3"));
     let whole = apply("roster.csv", &text, None);
+    let changing = applying("roster.csv", &text, &["--shard", "2/3", "--update-roles"]);
     let merge = |runs: &[&str]| workdir.call_program(runs);
     for (runs, says) in [
         (&[&*first, &third][..], "shard 2 of 3 is missing"),
@@ -507,6 +513,7 @@ fn a_report_of_all_needs_the_runs_of_all() {
         (&[&*first, &of_two, &third], "different numbers of shards: 1/3 and 2/2"),
         (&[&*first, &other, &third], "different rosters"),
         (&[&*first, &whole, &third], "is not one of several shards"),
+        (&[&*first, &changing, &third], "different settings: no flag and --update-roles"),
     ] {
         merge(runs).args(&["--out", "merged"]).run().ended(2).says(says).began_nothing();
     }
@@ -539,6 +546,21 @@ fn a_report_of_all_needs_the_runs_of_all() {
     }
     let json = merge(&runs).args(&["--out", "a/merged", "--format", "json"]).run().ended(6).stdout;
     assert_eq!(json, fs::read_to_string(folder.join("summary.json")).unwrap());
+    let summary: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(summary["approved_by"], "Ada, Ben");
+
+    // The folder of somebody else's files stays as it is.
+    fs::create_dir(workdir.path().join("mine")).unwrap();
+    workdir.write("mine/errors.csv", "mine");
+    let run = merge(&runs).args(&["--out", "mine"]).run().ended(2).says("is not empty");
+    run.began_nothing();
+    assert_eq!(fs::read_to_string(workdir.path().join("mine/errors.csv")).unwrap(), "mine");
+    assert_eq!(fs::read_dir(workdir.path().join("mine")).unwrap().count(), 1);
+
+    let read = workdir.program().call(["report", "a/merged"]).run().ended(2);
+    drop(read.says("is the joint report of the runs"));
+    let opened = workdir.program().call(["report", "--open", "a/merged"]).run().ended(0);
+    assert!(opened.stdout.contains("a/merged/report.html"), "{}", opened.stdout);
 }
 
 impl InProcess {

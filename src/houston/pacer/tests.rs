@@ -108,6 +108,23 @@ fn a_shorter_hold_does_not_end_a_longer_one() {
 }
 
 #[test]
+fn holds_are_counted_until_now_and_once() {
+    let (pace, clock, _) = pace(None);
+    let seconds = Duration::from_secs;
+    assert_eq!(pace.load().asked, Duration::ZERO);
+    pace.hold(seconds(8));
+    clock.advance(seconds(3));
+    pace.hold(seconds(6));
+    assert_eq!(pace.load().asked, seconds(3));
+    clock.advance(seconds(20));
+    assert_eq!(pace.load().asked, seconds(9));
+    pace.hold(seconds(4));
+    pace.acquire(Kind::Read).unwrap();
+    clock.advance(seconds(1));
+    assert_eq!(pace.load().asked, seconds(13));
+}
+
+#[test]
 fn a_hold_that_is_too_long_is_given_back_at_once() {
     let (pace, clock, _) = pace(None);
     let transport = Paced::new(Scripted::answering(r#"{"data":{}}"#), Arc::clone(&pace));

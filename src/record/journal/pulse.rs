@@ -35,6 +35,9 @@ pub struct Pulse {
     /// What the leg waits for, if it waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<Paused>,
+    /// How long the leg has waited so far; left out if it has not, and by older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waited: Option<Waited>,
     /// Answers since the last pulse by how long they took: below 1 ms, below 2, below 4, and so on
     /// ([`Load::latency`]); zeros at the end are left out.
     pub latency: Vec<u64>,
@@ -50,6 +53,46 @@ pub struct Paused {
     pub why: WhyPaused,
     /// How long still, if Houston asked for it; how long so far, if Houston is away.
     pub ms: u64,
+}
+
+/// How long a leg has waited.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Waited {
+    /// Milliseconds because Houston asked for it.
+    pub asked_ms: u64,
+    /// Milliseconds because Houston was away.
+    pub away_ms: u64,
+}
+
+impl Waited {
+    fn of(load: &Load) -> Self {
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Self { asked_ms: ms(load.asked), away_ms: ms(load.away) }
+    }
+
+    /// What has come since this earlier moment.
+    fn since(self, before: Self) -> Self {
+        Self {
+            asked_ms: self.asked_ms.saturating_sub(before.asked_ms),
+            away_ms: self.away_ms.saturating_sub(before.away_ms),
+        }
+    }
+
+    fn plus(self, more: Self) -> Self {
+        Self {
+            asked_ms: self.asked_ms.saturating_add(more.asked_ms),
+            away_ms: self.away_ms.saturating_add(more.away_ms),
+        }
+    }
+
+    /// How long for this reason.
+    pub fn ms(self, why: WhyPaused) -> u64 {
+        match why {
+            WhyPaused::Asked => self.asked_ms,
+            WhyPaused::Away => self.away_ms,
+        }
+    }
 }
 
 /// Why a run waits.
@@ -78,12 +121,19 @@ impl From<Pause> for Paused {
 pub(super) struct Beat {
     due: Instant,
     counted: [u64; Load::BUCKETS],
+    /// What had been waited before the leg.
+    before: Waited,
 }
 
 impl Beat {
     /// The beat of a leg that begins now.
     pub(super) fn new(start: Instant) -> Self {
-        Self { due: start + FIRST, counted: [0; Load::BUCKETS] }
+        Self { due: start + FIRST, counted: [0; Load::BUCKETS], before: Waited::default() }
+    }
+
+    /// The leg begins to send; what was waited before is not its own.
+    pub(super) fn begin(&mut self, load: &Load) {
+        self.before = Waited::of(load);
     }
 
     pub(super) fn is_due(&self, now: Instant) -> bool {
@@ -97,6 +147,7 @@ impl Beat {
         let mut latency: Vec<u64> = since.map(|(all, before)| all.saturating_sub(*before)).collect();
         latency.truncate(latency.iter().rposition(|&count| count > 0).map_or(0, |last| last + 1));
         self.counted = load.latency;
+        let waited = Waited::of(load).since(self.before);
         Pulse {
             requests: load.requests,
             retries: load.retries,
@@ -105,6 +156,7 @@ impl Beat {
             in_flight: load.in_flight,
             limited_by: load.limited_by,
             paused: pause.map(Paused::from),
+            waited: (pause.is_some() || waited != Waited::default()).then_some(waited),
             latency,
             at_ms,
         }
@@ -132,6 +184,8 @@ pub struct Interval {
     pub limited_by: LimitedBy,
     /// What the run waited for, if it did at a pulse.
     pub paused: Option<Paused>,
+    /// How long the run waited in it, if that is known.
+    pub waited: Option<Waited>,
     /// Answers by how long they took, as [`Load::latency`].
     pub latency: [u64; Load::BUCKETS],
 }
@@ -147,6 +201,10 @@ impl Interval {
         self.in_flight = self.in_flight.max(next.in_flight);
         self.limited_by = next.limited_by;
         self.paused = next.paused.or(self.paused);
+        self.waited = match (self.waited, next.waited) {
+            (Some(one), Some(other)) => Some(one.plus(other)),
+            (one, other) => one.or(other),
+        };
         for (sum, count) in self.latency.iter_mut().zip(&next.latency) {
             *sum = sum.saturating_add(*count);
         }
@@ -168,6 +226,7 @@ pub struct Pulses {
     intervals: Vec<Interval>,
     /// Requests, retries and throttled ones of the leg, as the last pulse counted them.
     counted: [u64; 3],
+    waited: Waited,
     /// When the last one was, or a leg began.
     at_ms: u64,
 }
@@ -189,7 +248,7 @@ impl Pulses {
 
     /// Another leg begins, and counts from 0.
     pub(super) fn begin_leg(&mut self, at_ms: u64) {
-        self.counted = [0; 3];
+        (self.counted, self.waited) = ([0; 3], Waited::default());
         self.at_ms = self.at_ms.max(at_ms);
     }
 
@@ -204,6 +263,8 @@ impl Pulses {
         }
         let until_ms = pulse.at_ms.max(self.at_ms);
         let Pulse { window, in_flight, limited_by, paused, .. } = *pulse;
+        let waited = pulse.waited.map(|waited| waited.since(self.waited));
+        self.waited = pulse.waited.unwrap_or(self.waited);
         let from_ms = self.at_ms;
         (self.counted, self.at_ms) = (totals, until_ms);
         if self.intervals.len() == Self::MOST {
@@ -219,6 +280,7 @@ impl Pulses {
             in_flight,
             limited_by,
             paused,
+            waited,
             latency,
         });
     }
@@ -278,7 +340,7 @@ mod tests {
         let json = serde_json::to_string(&second).expect("JSON");
         assert_eq!(
             json,
-            r#"{"requests":20,"retries":0,"throttled":0,"window":8,"in_flight":3,"limited_by":"concurrency","paused":{"why":"away","ms":2000},"latency":[],"at_ms":6000}"#
+            r#"{"requests":20,"retries":0,"throttled":0,"window":8,"in_flight":3,"limited_by":"concurrency","paused":{"why":"away","ms":2000},"waited":{"asked_ms":0,"away_ms":0},"latency":[],"at_ms":6000}"#
         );
     }
 

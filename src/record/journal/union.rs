@@ -169,6 +169,7 @@ fn history(
 ) -> History {
     let ended = parts.iter().map(History::finished_at).collect::<Option<Vec<_>>>();
     let ended = ended.and_then(|ended| ended.into_iter().max());
+    let approved_by = approvers(&parts);
     let mut grants: Vec<DeploymentRole> = Vec::new();
     let mut whole: Option<History> = None;
     for (part, numbers) in parts.into_iter().zip(numbers) {
@@ -205,6 +206,7 @@ fn history(
     }
     let mut whole = whole.expect("there is a first shard");
     whole.header.rows = lines.len() as u64;
+    whole.header.approved_by = approved_by;
     whole.header.settings.shard = None;
     whole.last_leg = (ended.unwrap_or(whole.header.started_at), whole.duration);
     whole.fix_folded_workspaces(&items);
@@ -220,6 +222,17 @@ fn history(
         timeline: Timeline::default(),
         ..whole
     }
+}
+
+/// Who approved any of the runs, each once.
+fn approvers(parts: &[History]) -> Option<String> {
+    let mut names: Vec<&str> = Vec::new();
+    for name in parts.iter().filter_map(|part| part.header.approved_by.as_deref()) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    (!names.is_empty()).then(|| names.join(", "))
 }
 
 /// When the last entry of a run was written, as a time since 1970.

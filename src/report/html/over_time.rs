@@ -38,10 +38,14 @@ impl Wait {
     }
 }
 
-/// The waits of a run, in their order: a pulse knows how long Houston is away by then, or how long it asked to
-/// wait from then on.
+/// The waits of a run, in their order.
 fn waits(pulses: &Pulses) -> Vec<Wait> {
+    if pulses.intervals().iter().any(|interval| interval.waited.is_some()) {
+        return counted_waits(pulses);
+    }
     let mut waits: Vec<Wait> = Vec::new();
+    // A pulse of an older version knows only how long Houston is away by then, or how long it asked to wait from
+    // then on.
     for interval in pulses.intervals() {
         let Some(paused) = interval.paused else { continue };
         let at = interval.until_ms;
@@ -56,6 +60,30 @@ fn waits(pulses: &Pulses) -> Vec<Wait> {
             Some(_) | None => waits.push(Wait { why: paused.why, from_ms, until_ms }),
         }
     }
+    waits
+}
+
+/// The waits of a run whose pulses count them. One that goes on at a pulse lies before and after it; of one in
+/// between only the length is known.
+fn counted_waits(pulses: &Pulses) -> Vec<Wait> {
+    let mut waits: Vec<Wait> = Vec::new();
+    for why in [WhyPaused::Away, WhyPaused::Asked] {
+        let mut goes_on = false;
+        for interval in pulses.intervals() {
+            let (from, until) = (interval.from_ms, interval.until_ms);
+            let ms = interval.waited.map_or(0, |waited| waited.ms(why)).min(until.saturating_sub(from));
+            let came_from_before =
+                std::mem::replace(&mut goes_on, interval.paused.is_some_and(|paused| paused.why == why));
+            let from_ms = if came_from_before || !goes_on { from } else { until - ms };
+            let until_ms = from_ms + ms;
+            match waits.last_mut() {
+                Some(last) if last.why == why && last.until_ms == from_ms => last.until_ms = until_ms,
+                Some(_) | None if ms > 0 => waits.push(Wait { why, from_ms, until_ms }),
+                Some(_) | None => {}
+            }
+        }
+    }
+    waits.sort_by_key(|wait| wait.from_ms);
     waits
 }
 
@@ -242,7 +270,7 @@ fn answers(intervals: &[Interval]) -> Option<Part> {
 mod tests {
     use super::*;
     use crate::model::LimitedBy;
-    use crate::record::journal::{Paused, Pulse};
+    use crate::record::journal::{Paused, Pulse, Waited};
 
     fn pulse(at_ms: u64, requests: u64, paused: Option<(WhyPaused, u64)>) -> Pulse {
         Pulse {
@@ -253,6 +281,7 @@ mod tests {
             in_flight: 3,
             limited_by: LimitedBy::Latency,
             paused: paused.map(|(why, ms)| Paused { why, ms }),
+            waited: None,
             latency: vec![0, 0, 0, requests],
             at_ms,
         }
@@ -271,6 +300,33 @@ mod tests {
         ]);
         let found: Vec<_> = waits(&pulses).into_iter().map(|w| (w.why, w.from_ms, w.until_ms)).collect();
         assert_eq!(found, [(away, 4_000, 11_000), (asked, 16_000, 19_000), (away, 25_000, 26_000)]);
+    }
+
+    #[test]
+    fn a_wait_is_as_long_as_it_was_whenever_pulses_look() {
+        let (away, asked) = (WhyPaused::Away, WhyPaused::Asked);
+        let counting = |at_ms, paused, asked_ms, away_ms| Pulse {
+            waited: Some(Waited { asked_ms, away_ms }),
+            ..pulse(at_ms, 5, paused)
+        };
+        let pulses = Pulses::of(&[
+            pulse(1_000, 5, None),
+            // Two waits of 8 s, the second of which begins as soon as one request has left.
+            counting(6_000, Some((asked, 5_500)), 2_500, 0),
+            counting(11_000, Some((asked, 500)), 7_500, 0),
+            counting(16_000, Some((asked, 3_600)), 12_400, 0),
+            counting(21_000, None, 16_000, 0),
+            // One between two pulses, and one at the end.
+            counting(26_000, None, 16_000, 4_200),
+            counting(31_000, Some((away, 1_000)), 16_000, 5_200),
+        ]);
+        let waits = waits(&pulses);
+        let of = |why| waits.iter().filter(move |wait| wait.why == why);
+        let length = |why| of(why).map(|wait| wait.until_ms - wait.from_ms).sum::<u64>();
+        assert_eq!((length(asked), length(away)), (16_000, 5_200));
+        let found: Vec<_> = of(away).map(|wait| (wait.from_ms, wait.until_ms)).collect();
+        assert_eq!(found, [(21_000, 25_200), (30_000, 31_000)]);
+        assert_eq!(of(asked).map(|wait| (wait.from_ms, wait.until_ms)).next(), Some((3_500, 15_900)));
     }
 
     #[test]
