@@ -58,7 +58,7 @@ impl fmt::Display for WorkspaceId {
 }
 
 /// The number of a data row of the roster: 1 for the first row after the header, blank lines not
-/// counted. Not the line in the file (a cell may span lines): see [`Assignment::line`].
+/// counted. Not the line in the file (a cell may span lines): see [`super::Assignment::line`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
