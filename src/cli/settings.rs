@@ -22,10 +22,11 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches, Id};
 
 use self::environment::{CONFIG, Environment as Variables, TARGET};
-use self::file::{ConfigFile, Entry, Target};
+use self::file::{ConfigFile, Content, Entry, Target};
 use self::value::{BadValue, checked, is_switch};
 use super::Cli;
 use super::usage::escaped;
+use super::voice::{self, LOG_FORMAT, LogFormat};
 use crate::ops::failure::Failure;
 use crate::outcome::ExitStatus;
 
@@ -140,6 +141,7 @@ fn matches(
     environment.warnings(&command).into_iter().for_each(&mut *warn);
     let file = config_file(&typed, environment)?;
     if let Some(file) = &file {
+        guess_voice(file, &typed, environment);
         keys::check(&command, file, warn)?;
     }
     let sources = Sources { environment, file: file.as_ref(), target: None };
@@ -172,6 +174,17 @@ fn offered(file: Option<&ConfigFile>) -> Option<String> {
     let file = file.filter(|file| !file.targets.is_empty())?;
     let names: Vec<&str> = file.targets.iter().map(|target| target.name.as_str()).collect();
     Some(escaped(&format!("{} has: {}", file.path.display(), names.join(", "))).into_owned())
+}
+
+/// Takes the format of the log from a file whose keys are not checked yet, so that an error in them has it too.
+fn guess_voice(file: &ConfigFile, typed: &ArgMatches, environment: &Variables) {
+    let is_chosen = is_typed(typed, "log_format") || environment.get(&variable(LOG_FORMAT)).is_some();
+    let value = file.entries.iter().find(|entry| entry.key == LOG_FORMAT).map(|entry| &entry.value);
+    if let Some(Content::One(value)) = value.filter(|_| !is_chosen)
+        && value.text == "json"
+    {
+        voice::set(LogFormat::Json, false);
+    }
 }
 
 /// Changes the command below this one that a path leads to.

@@ -506,7 +506,7 @@ fn failed(summary: &Summary) -> Option<Step> {
     }
     let command = apply_command(&summary.folder.join(ERRORS), summary.allow_odd_addresses);
     // It would remove everyone whose row did not fail.
-    let but = if summary.removals.is_some() { ", but not --prune" } else { "" };
+    let but = if summary.removals.is_some() { ", without --prune" } else { "" };
     Some(Step::typed(
         format!("fix the rows in {ERRORS} and apply it (add the flags of this run{but})"),
         command,
@@ -821,7 +821,7 @@ mod tests {
         fixture.history.header.settings.prune = Some(crate::record::journal::Prune::default());
         fixture.history.header.settings.allow_odd_addresses = true;
         let text = render(&summary(&fixture), Paint::Plain);
-        assert!(text.contains("(add the flags of this run, but not --prune):\n"), "{text}");
+        assert!(text.contains("(add the flags of this run, without --prune):\n"), "{text}");
         assert!(text.contains("/errors.csv --allow-odd-addresses\n"), "{text}");
     }
 

@@ -408,6 +408,9 @@ fn a_log_collector_sees_nothing_but_objects() {
         let statuses: Vec<Value> = errors.map(|line| line["exit_status"].clone()).collect();
         assert!(arguments[0] == "validate" || statuses == [status], "{arguments:?}: {}", run.stderr);
     }
+    workdir.write("json.toml", "log-format = \"json\"\nrat = \"10/s\"\n");
+    let run = workdir.run(["plan", "roster.csv", "--config", "json.toml"]).ended(2);
+    assert!(log_of(&run).iter().any(|line| line["event"] == "error" && line["exit_status"] == 2));
     let run = workdir.call(["plan", "roster.csv"]).env("HOUSTON_ONBOARD_LOG_FORMAT", "json");
     let run = run.env("HOUSTON_ONBOARD_BOGUS", "1").run();
     assert!(log_of(&run).iter().any(|line| line["level"] == "error"));

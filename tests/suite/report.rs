@@ -219,7 +219,7 @@ fn a_run_that_was_resumed_is_told_as_one() {
     running.signal("TERM");
     drop(running.finish().ended(143));
     let report = workdir.run(["report", "--list"]).ended(0);
-    assert!(report.stdout.contains("  ended 143 "), "{}", report.stdout);
+    assert!(report.stdout.contains("  interrupted   143 "), "{}", report.stdout);
     let end = resume().quick().run().ended(0);
     let report = workdir.run(["report"]).ended(0);
     assert_eq!((closing_words(&report), report.stderr.as_str()), (end.stdout.as_str(), ""));
@@ -233,7 +233,7 @@ fn a_torn_last_line_is_no_obstacle_and_a_broken_one_is_named() {
     let path = run.folder().join("journal.jsonl");
     let whole = fs::read_to_string(&path).unwrap();
     fs::write(&path, &whole[..whole.len() - 7]).unwrap();
-    let report = workdir.run(["report"]).ended(0).says("rebuilt");
+    let report = workdir.run(["report"]).ended(0).says("summary.json counts").says("may be wrong");
     assert!(report.stdout.starts_with("interrupted: "), "{}", report.stdout);
     let broken = whole.replacen("{\"entry\":\"intent\"", "{\"entry\":\u{1b}", 1);
     let line = 1 + broken[..broken.find('\u{1b}').unwrap()].matches('\n').count();
@@ -359,7 +359,7 @@ fn runs_are_listed_the_newest_first_and_foreign_folders_last() {
     let lines: Vec<&str> = listed.stdout.lines().collect();
     assert_eq!(lines.len(), 4, "{}", listed.stdout);
     assert!(lines[1].starts_with(&ids[1]) && lines[2].starts_with(&ids[0]), "{}", listed.stdout);
-    assert!(lines[1].contains("  ended 6 "), "{}", lines[1]);
+    assert!(lines[1].contains("  rows failed     6 "), "{}", lines[1]);
     assert!(lines[3].starts_with("zz␛[31m") && lines[3].ends_with("not a run folder"), "{}", lines[3]);
     let listed = workdir.run(["report", "--list", "--format", "json"]).ended(0);
     let runs = json(&listed.stdout)["runs"].clone();

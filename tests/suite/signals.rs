@@ -324,3 +324,14 @@ fn a_signal_with_nobody_to_read_the_last_words_drains_all_the_same() {
     assert_eq!(fs::read_to_string(workdir.path().join("status")).unwrap().trim(), "130");
     is_drained(&watch, &run, &sandbox, 130);
 }
+
+#[test]
+fn doctor_ends_with_the_status_of_the_signal_like_every_command() {
+    let sandbox =
+        Sandbox::with(Options { latency: std::time::Duration::from_secs(20), ..Options::default() });
+    let workdir = Workdir::new();
+    let running = workdir.call(["doctor"]).to(&sandbox).start();
+    until("a request", || (sandbox.audit().requests > 0).then_some(()));
+    running.signal("TERM");
+    drop(running.finish().ended(143));
+}

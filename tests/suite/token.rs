@@ -269,7 +269,8 @@ fn a_houston_that_is_away_at_the_start_is_waited_for() {
         let running = call.start();
         harness::until("word of the wait", || running.stderr().contains("no answer from").then_some(()));
         let sandbox = Sandbox::with(Options { port, ..Options::default() });
-        let run = running.finish().ended(status).says(&url(port)).says("--max-wait").says("Ctrl-C");
+        let run =
+            running.finish().ended(status).says(&url(port)).says("waiting for up to 30s").says("Ctrl-C");
         let run = run.says("answers again");
         assert_eq!(sandbox.audit().mutations_applied, u64::from(command == "apply"), "{}", run.stderr);
     }

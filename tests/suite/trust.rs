@@ -33,6 +33,8 @@ fn edit(folder: &Path, name: &str, change: impl FnOnce(String) -> String) {
     // Whoever can write the folder can also make the chain fit.
     let changed = if name == "journal.jsonl" { chained_again(&changed) } else { changed };
     fs::write(path, changed).unwrap();
+    // Or remove what tells of the chain that was there.
+    drop(fs::remove_file(folder.join("summary.json")));
 }
 
 /// The folder sends everybody to this address.
