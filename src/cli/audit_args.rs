@@ -14,8 +14,8 @@ use crate::record::journal::AuditKey;
 /// The key of the chain over a journal.
 #[derive(Debug, Clone, Default, Args)]
 pub struct AuditArgs {
-    /// Seal the run's journal with the key in this file (HMAC-SHA-256): without it nobody can change the
-    /// journal unnoticed. `resume` and `report --verify` need the same key
+    /// Seal the run's journal with the key in this file (HMAC-SHA-256): no one without it can change or
+    /// add a line unnoticed. `resume` and `report --verify` need the same key
     #[arg(long, value_name = "FILE", help_heading = "Safety")]
     pub audit_key_file: Option<PathBuf>,
 }

@@ -19,7 +19,7 @@ use crate::files::read_at_most;
 use crate::model::{LimitedBy, Shard, is_harmless, printable};
 use crate::outcome::{Code, Status, StatusKind, Tally};
 use crate::record::folder::RunFolder;
-use crate::record::journal::{Header, History, ItemEnd, Link, RecordedEnd, RowEnd};
+use crate::record::journal::{ChainKind, Header, History, ItemEnd, Link, RecordedEnd, RowEnd};
 
 /// The name of the file.
 pub const FILE: &str = "summary.json";
@@ -197,6 +197,9 @@ pub struct JournalEnd {
     pub lines: u64,
     /// The value of the chain at the last one.
     pub head: String,
+    /// How its chain is made.
+    #[serde(default)]
+    pub chained_by: ChainKind,
 }
 
 /// The end of the journal that `summary.json` in the folder of a run records, if it records one.
@@ -207,7 +210,7 @@ pub fn recorded_end(folder: &RunFolder) -> Option<RecordedEnd> {
     }
     let file = folder.read(FILE).ok()?;
     let bytes = read_at_most(file, LIMIT as u64).ok()?;
-    let JournalEnd { lines, head } = serde_json::from_slice::<Recorded>(&bytes).ok()?.journal?;
+    let JournalEnd { lines, head, .. } = serde_json::from_slice::<Recorded>(&bytes).ok()?.journal?;
     Some(RecordedEnd { lines, head: Link::parse(head.as_bytes())? })
 }
 
@@ -340,7 +343,11 @@ impl Summary {
             plan_sha256: bounded(&header.plan_sha256),
             caller: header.actor.caller().map(bounded),
             approved_by: (!history.approved_by.is_empty()).then(|| bounded(&history.approved_by.join(", "))),
-            journal: history.end().map(|end| JournalEnd { lines: end.lines, head: end.head.to_string() }),
+            journal: history.end().map(|end| JournalEnd {
+                lines: end.lines,
+                head: end.head.to_string(),
+                chained_by: history.header.chained_by,
+            }),
             shard: header.settings.shard,
             runs: Vec::new(),
             unfinished: Vec::new(),
@@ -678,7 +685,8 @@ mod tests {
           "plan_sha256": "(a digest)",
           "journal": {
             "lines": 8,
-            "head": "(a link)"
+            "head": "(a link)",
+            "chained_by": "sha256"
           },
           "legs": 1,
           "rows": 13,

@@ -323,7 +323,8 @@ fn removals_in_a_storm_are_carried_out_once_and_told_as_they_are() {
             if run.status == Some(0) {
                 break;
             }
-            run = workdir.resuming(&sandbox).quick().run();
+            let resumed = workdir.resuming(&sandbox).quick().run();
+            run = Finished { folder: run.folder, ..resumed };
         }
         let run = run.ended(0);
         assert_eq!(present(&sandbox), wanted(&wishes), "{model:?} {}", run.stderr);

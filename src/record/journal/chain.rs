@@ -44,10 +44,11 @@ const END: &[u8] = b"\"}\n";
 const DIGITS: usize = 64;
 
 /// How the values of a chain are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum ChainKind {
     /// SHA-256: everybody can check it, and everybody can make one.
+    #[default]
     #[serde(rename = "sha256")]
     Sha256,
     /// HMAC-SHA-256: who checks it, or makes one, needs the key.

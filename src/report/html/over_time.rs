@@ -163,7 +163,7 @@ pub(super) fn over_time(timeline: &Timeline, pulses: &Pulses, words: Vec<String>
     let figures = figures(writes, most_written, moment_ms, &intervals, most_asked, &waits);
     let parts: Vec<_> = figures.iter().map(|part| format!("{} {}", part.name, part.words)).collect();
     let bad: u64 = moments.iter().map(|moment| moment.bad).sum();
-    let label = format!("What the run did in {}: {}; {bad} bad ends.", said(whole_ms), parts.join(", "));
+    let label = format!("What the run did in {}: {}; {bad} failures.", said(whole_ms), parts.join(", "));
     Some(Chart {
         id: "time",
         title: "Over time",
@@ -199,7 +199,7 @@ fn lanes(timeline: &Timeline, intervals: &[Interval], axis: Axis) -> Vec<Lane> {
     proved.dedup();
     let proved = proved.into_iter().map(|at| axis.at(at * (axis.whole_ms / 400).max(1)));
     let lanes = [
-        Lane { class: "f-failed", label: "bad ends", spans: bad.collect() },
+        Lane { class: "f-failed", label: "failures", spans: bad.collect() },
         Lane { class: "f-unsettled", label: "retried", spans: with(|interval| interval.retries) },
         Lane { class: "f-held", label: "throttled", spans: with(|interval| interval.throttled) },
         Lane { class: "f-changed", label: "1st proof", spans: proved.map(|x| (x, x, 1.0)).collect() },
@@ -359,6 +359,6 @@ mod tests {
         for lane in ["retried", "throttled"] {
             assert!(chart.svg.markup().contains(&format!(">{lane}</text>")), "{lane}");
         }
-        assert!(!chart.svg.markup().contains(">bad ends</text>"), "an empty lane is left out");
+        assert!(!chart.svg.markup().contains(">failures</text>"), "an empty lane is left out");
     }
 }

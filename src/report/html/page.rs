@@ -44,14 +44,14 @@ impl Subject {
 
     pub(super) fn no_cards(self) -> &'static str {
         match self {
-            Self::Run => "Nothing. Every row came to a good end.",
+            Self::Run => "Nothing. Every row succeeded.",
             Self::Plan => "Nothing. Every row can be applied.",
         }
     }
 
     pub(super) fn share_title(self) -> &'static str {
         match self {
-            Self::Run => "How rows ended",
+            Self::Run => "Result",
             Self::Plan => "What would happen",
         }
     }

@@ -48,7 +48,7 @@ impl Tone {
     pub fn words(self) -> &'static str {
         match self {
             Self::Changed => "changed",
-            Self::Same => "already so",
+            Self::Same => "unchanged",
             Self::Failed => "failed",
             Self::Unsettled => "unsettled",
             Self::NotTried => "not tried",

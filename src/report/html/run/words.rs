@@ -23,8 +23,9 @@ use crate::report::html::{
     Workspace, bar, filter, shift,
 };
 use crate::report::notices::why_held_back;
+use crate::report::provenance::verify_command;
+use crate::report::spoken;
 use crate::report::summary::{FailureClass, RunState, Summary};
-use crate::report::{shell_word, spoken};
 
 /// How many cards there are at most.
 const CARDS: usize = 7;
@@ -474,6 +475,7 @@ fn seen_before(before: &WorkspaceBefore) -> Fact {
         [(members, "members"), (*invitations, "invitations"), (*not_in_roster, "not in the roster")];
     let known = numbers.into_iter().filter_map(|(count, what)| Some(format!("{} {what}", Count(count?))));
     let extent = match gaps.as_slice() {
+        [] if *pages == 1 => "read completely, 1 page".to_owned(),
         [] => format!("read completely, {pages} pages"),
         gaps => gaps.iter().map(gap).collect::<Vec<_>>().join(", "),
     };
@@ -483,7 +485,7 @@ fn seen_before(before: &WorkspaceBefore) -> Fact {
 
 fn gap(gap: &Gap) -> String {
     match gap {
-        Gap::NotReadToTheEnd => "not read to the end: the rest was not needed".to_owned(),
+        Gap::NotReadToTheEnd => "reading stopped early: the rest was not needed".to_owned(),
         Gap::InvitationsHidden => "invitations hidden from the token".to_owned(),
         Gap::AddressesHidden => "some addresses hidden".to_owned(),
         Gap::EntriesUnreadable => "some entries unreadable".to_owned(),
@@ -536,8 +538,7 @@ fn digests(header: &Header, summary: &Summary) -> Vec<Fact> {
     if let Some(journal) = &summary.journal {
         facts.push(Fact::text("Lines of the journal", Count(journal.lines).to_string()));
         facts.push(Fact::code("Head of its chain", journal.head.as_str()));
-        let folder = shell_word(&summary.folder);
-        facts.push(Fact::code("Verify with", format!("houston-onboard report --verify {folder}")));
+        facts.push(Fact::code("Verify with", verify_command(summary, journal)));
     }
     facts
 }
@@ -545,7 +546,7 @@ fn digests(header: &Header, summary: &Summary) -> Vec<Fact> {
 fn undo(summary: &Summary) -> Vec<Fact> {
     let step = NextSteps::of(summary).undo;
     let Some(Step { words, command: Some(command), .. }) = step else {
-        return vec![Fact::text("Removals and role changes", "nothing to undo")];
+        return vec![Fact::text("Changes", "nothing to undo")];
     };
     vec![Fact::text("Available", capital(&words)), Fact::code("Command", command)]
 }
