@@ -618,8 +618,14 @@ fn nothing_from_outside_runs_in_the_page() {
 fn many_rows_do_not_freeze_the_page() {
     let (_fifty, fifty) = run(50_000, 40, 0).page(None);
     assert!(fs::metadata(&fifty).unwrap().len() < 1 << 20, "{}", fs::metadata(&fifty).unwrap().len());
+    check(&[("large-50000", &fifty)]);
+}
+
+#[test]
+#[ignore = "takes a minute: .ci/ecosystem runs it"]
+fn the_most_rows_of_a_page_do_not_break_it_and_more_are_left_out() {
     let (_most, most) = run(200_000, 40, 0).page(None);
     let (_more, more) = run(210_000, 40, 0).page(None);
     assert!(fs::read_to_string(&more).unwrap().contains("210,000 rows are too many for a page"));
-    check(&[("large-50000", &fifty), ("large-200000", &most), ("large-210000", &more)]);
+    check(&[("large-200000", &most), ("large-210000", &more)]);
 }

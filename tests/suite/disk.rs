@@ -150,7 +150,7 @@ fn a_disk_that_fills_up_in_mid_run_stops_it_and_loses_nothing() {
         let last = size("journal.jsonl") / BLOCK * 4 / 5;
         assert!(last > first + 3, "{first} {last}");
         let mut applied = BTreeSet::new();
-        for blocks in (first..last).step_by(3) {
+        for blocks in (first..last).step_by(4) {
             let (sandbox, workdir) = (sandbox(model), with(&content));
             let run = apply_limited(&workdir, &sandbox, blocks)
                 .ended(8)
