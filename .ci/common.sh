@@ -6,6 +6,8 @@ exec </dev/null
 
 export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-never}"
 export CARGO_TERM_PROGRESS_WHEN=never
+# Nothing is built twice here.
+export CARGO_INCREMENTAL=0
 # A snapshot that differs fails its test and is not written.
 export INSTA_UPDATE=no
 # The settings of the user who runs this must not decide what the tests see, nor may their tokens.
