@@ -500,7 +500,7 @@ fn the_page_of_several_shards_leaves_out_what_only_one_run_has() {
     for section in ["people-title", "workspaces-title", "audit-title", "id=\"rows\""] {
         assert!(text.contains(section), "{section}");
     }
-    for missing in ["time-title", "First write to last proof", "Head of its chain"] {
+    for missing in ["time-title", "First write to last proof", "Head of its chain", "it was resumed"] {
         assert!(!text.contains(missing), "{missing}");
     }
     let shard = dir.folders().remove(0).join("report.html");

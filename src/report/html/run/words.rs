@@ -91,6 +91,17 @@ fn alerts(summary: &Summary, header: &Header) -> Vec<String> {
     all.into_iter().filter(|(holds, _)| *holds).map(|(_, words)| words.to_owned()).collect()
 }
 
+/// How many processes worked on it, where that was not one.
+fn processes(summary: &Summary) -> Option<Fact> {
+    let (shards, legs) = (summary.runs.len(), summary.legs as usize);
+    match shards {
+        0 if legs > 1 => Some(Fact::text("Processes", format!("{legs}: it was resumed"))),
+        0 => None,
+        _ if legs > shards => Some(Fact::text("Shards", format!("{shards}, in {legs} processes"))),
+        _ => Some(Fact::text("Shards", shards.to_string())),
+    }
+}
+
 fn head(summary: &Summary) -> Vec<Fact> {
     let mut facts = vec![Fact::code("Target", summary.target.as_str())];
     facts.extend(summary.houston_version.as_deref().map(|version| Fact::text("Houston", version)));
@@ -99,9 +110,7 @@ fn head(summary: &Summary) -> Vec<Fact> {
     facts.extend(summary.caller.as_deref().map(|name| Fact::text("Applied by", name)));
     facts.extend(summary.approved_by.as_deref().map(|name| Fact::text("Approved by", name)));
     facts.push(Fact::text("Work", spoken(std::time::Duration::from_millis(summary.duration_ms))));
-    if summary.legs > 1 {
-        facts.push(Fact::text("Processes", format!("{}: it was resumed", summary.legs)));
-    }
+    facts.extend(processes(summary));
     facts.extend(summary.exit_status.map(|status| {
         let meaning = ExitStatus::meaning(status).map_or_else(String::new, |words| format!(": {words}"));
         Fact::text("Exit status", format!("{status}{meaning}"))
