@@ -71,7 +71,7 @@ impl Draft {
         Ok(Self { way, path: path.to_owned() })
     }
 
-    /// The same; a file of the user's own that is replaced keeps its mode, so that whoever reads it still can.
+    /// The same; a file of the user's own that is replaced keeps its mode, so that its readers still can read it.
     ///
     /// # Errors
     /// As [`Draft::output`].
